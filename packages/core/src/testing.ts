@@ -1,0 +1,2 @@
+export * from './testing/fake-log.ts'
+export * from './testing/manual-clock.ts'
