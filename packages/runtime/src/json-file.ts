@@ -5,7 +5,7 @@ import { type Log, ShoalError } from '@shoal/core'
 
 /**
  * Reads a small JSON file. Missing -> null. Not JSON, or refused by `parse` (it throws) -> moved aside as `PATH.corrupt-TIME`, a
- * warning, and null: the caller starts afresh and nothing is thrown away. Rejects with INTERNAL when the system refuses to read it.
+ * warning, and null: the caller starts afresh and nothing is thrown away. Rejects with STATE_INVALID when the system refuses to read it.
  */
 export async function readJsonFile<T>(file: string, parse: (value: unknown) => T, log: Log): Promise<T | null> {
   const text = await readText(file)
@@ -26,7 +26,7 @@ export async function readJsonFile<T>(file: string, parse: (value: unknown) => T
 /**
  * Replaces a JSON file as a whole: a reader, and a machine that loses power, sees the old or the new content, never half of one.
  * Makes missing folders; the file is readable by its owner only. Of writes that overlap, the last to finish wins.
- * Rejects with DISK_FULL or INTERNAL, and leaves no temporary file behind.
+ * Rejects with DISK_FULL or STATE_INVALID, and leaves no temporary file behind.
  */
 export async function writeJsonFile(file: string, value: unknown): Promise<void> {
   const temporary = `${file}.${randomUUID()}.tmp`
@@ -73,7 +73,7 @@ function fileError(verb: string, file: string, error: unknown): ShoalError {
   const message = `Cannot ${verb} ${file}: ${full ? 'no space is left there' : error instanceof Error ? error.message : String(error)}.`
   if (full) return new ShoalError({ code: 'DISK_FULL', message, remedy: `Free space on the disk of ${path.dirname(file)}.`, cause: error })
   const remedy = `Make ${path.dirname(file)} readable and writable for this user, or set SHOAL_HOME to another folder.`
-  return new ShoalError({ code: 'INTERNAL', message, remedy, cause: error })
+  return new ShoalError({ code: 'STATE_INVALID', message, remedy, cause: error })
 }
 
 function codeOf(error: unknown): string | null {
