@@ -1,0 +1,5 @@
+export type { MemberRole, SelfAnnouncement } from './announcement.ts'
+export type { InterfaceAddress } from './interfaces.ts'
+export type { Candidate } from './member-table.ts'
+export { type Membership, type MembershipOptions, type MulticastStatus, startMembership } from './membership.ts'
+export { formatPeer, type Peer, parsePeer } from './peer.ts'
