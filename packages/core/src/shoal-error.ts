@@ -111,6 +111,14 @@ export const errorTable = {
   NODE_DRAINING: row(503, 'UNAVAILABLE', 'server_error', 'node_draining', 'other-node', 'Try again shortly.'),
   NO_NODE: row(503, 'UNAVAILABLE', 'server_error', 'no_node', 'later', 'Check the nodes with: shoal nodes'),
   NODE_LOST: row(502, 'UNAVAILABLE', 'server_error', 'node_lost', 'other-node', 'Send the request again.'),
+  SLOW_READER: row(
+    503,
+    'RESOURCE_EXHAUSTED',
+    'server_error',
+    'slow_reader',
+    'never',
+    'Read the stream as it comes; only 64 KiB are kept for a reader that falls behind.',
+  ),
   ENGINE_CRASHED: row(
     502,
     'ABORTED',
