@@ -73,8 +73,8 @@ export function hubFilePath(modelsDirectory: string, repo: string, file: string)
 export interface DownloadedModel {
   /** Absolute path of the (first part of the) file. */
   readonly path: string
-  /** SHA-256 of the first part as it was fetched now; null when it was there already. */
-  readonly sha256: string | null
+  /** SHA-256 of each part as it was fetched now; null when one was there already. */
+  readonly partDigests: readonly string[] | null
 }
 
 /**
@@ -95,7 +95,7 @@ export async function downloadModel(
   const [firstPath] = paths
   if (firstPath === undefined) throw new ShoalError({ code: 'MODEL_UNKNOWN', message: `${model.repo} has no file to fetch.` })
   const report = createReporter(model, hub.clock, options.onProgress)
-  let firstSha256: string | null = null
+  const digests: string[] = []
   for (const [index, file] of model.files.entries()) {
     const target = paths[index] ?? firstPath
     const presentBytes = await sizeOf(target)
@@ -107,10 +107,10 @@ export async function downloadModel(
     const context: DownloadContext = { ...hub, signal, onBytes: report.fileBytes }
     const url = hubFileUrl(hub.address, model.repo, model.commit, file.path)
     const done = await downloadFile({ url, path: target, bytes: file.bytes, sha256: file.sha256 }, context)
-    if (index === 0) firstSha256 = done.sha256
+    digests.push(done.sha256)
     report.fileDone((await sizeOf(target)) ?? 0)
   }
-  return { path: firstPath, sha256: firstSha256 }
+  return { path: firstPath, partDigests: digests.length === paths.length ? digests : null }
 }
 
 function createReporter(model: HubModel, clock: Clock, onProgress: (progress: DownloadProgress) => void) {

@@ -12,7 +12,7 @@ export interface SplitPart {
 }
 
 export function parseSplitPart(file: string): SplitPart | null {
-  const match = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/i.exec(file)
+  const match = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/.exec(file)
   if (match?.[1] === undefined) return null
   const index = Number(match[2])
   const count = Number(match[3])

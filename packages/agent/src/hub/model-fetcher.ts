@@ -1,0 +1,65 @@
+import { abandonable } from '../time.ts'
+import {
+  type DownloadedModel,
+  type DownloadProgress,
+  downloadModel,
+  type HubDependencies,
+  type HubSource,
+  resolveHubModel,
+} from './download-model.ts'
+
+/** Brings models from the hub into the models folder; whoever asks for a file that is on its way joins. */
+export interface ModelFetcher {
+  /** Rejects as `downloadModel`; the transfer itself ends when all who asked for it have gone. */
+  fetch(source: HubSource, onProgress: (progress: DownloadProgress) => void, signal: AbortSignal): Promise<DownloadedModel>
+}
+
+interface Transfer {
+  readonly result: Promise<DownloadedModel>
+  readonly abort: AbortController
+  readonly listeners: Set<(progress: DownloadProgress) => void>
+  latest: DownloadProgress | null
+}
+
+export function createModelFetcher(hub: HubDependencies, modelsDirectory: string): ModelFetcher {
+  const transfers = new Map<string, Transfer>()
+
+  const start = (key: string, source: HubSource): Transfer => {
+    const abort = new AbortController()
+    const listeners: Transfer['listeners'] = new Set()
+    const onProgress = (progress: DownloadProgress) => {
+      transfer.latest = progress
+      for (const listener of listeners) listener(progress)
+    }
+    const result = resolveHubModel(source, hub, abort.signal)
+      .then((model) => downloadModel(model, { hub, modelsDirectory, onProgress, signal: abort.signal }))
+      .finally(() => {
+        if (transfers.get(key) === transfer) transfers.delete(key)
+      })
+    const transfer: Transfer = { result, abort, listeners, latest: null }
+    transfers.set(key, transfer)
+    return transfer
+  }
+
+  return {
+    async fetch(source, onProgress, signal) {
+      const key = `${source.repo}/${source.file}`
+      let transfer = transfers.get(key)
+      // What is being cancelled cannot be joined; and the next one must find the part file closed.
+      while (transfer?.abort.signal.aborted === true) {
+        await transfer.result.catch(() => undefined)
+        transfer = transfers.get(key)
+      }
+      transfer ??= start(key, source)
+      const listener = (progress: DownloadProgress) => onProgress(progress)
+      transfer.listeners.add(listener)
+      if (transfer.latest !== null) onProgress(transfer.latest)
+      try {
+        return await abandonable(transfer.result, signal)
+      } finally {
+        transfer.listeners.delete(listener)
+        if (transfer.listeners.size === 0) transfer.abort.abort()
+      }
+    },
+  }
+}

@@ -1,0 +1,22 @@
+import type { LoadOptions, ModelManifest } from '@shoal/core'
+
+/** A file whose header was checked. */
+export interface ModelOnDisk {
+  /** Absolute path of the (first part of the) file. */
+  readonly path: string
+  readonly sha256: string | null
+  readonly manifest: ModelManifest
+}
+
+/** What a load will take, worked out before it. */
+export interface LoadPlan {
+  readonly options: LoadOptions
+  /** Memory the load is expected to take, RAM and VRAM together. */
+  readonly plannedBytes: number
+}
+
+export interface LoadProgress {
+  readonly status: 'downloading' | 'loading'
+  /** 0 to 1; null = the size is not known. */
+  readonly progress: number | null
+}
