@@ -1,0 +1,10 @@
+// Original file: proto/shoal/v1/node.proto
+
+
+export interface InstructionSets {
+  'names'?: (string)[];
+}
+
+export interface InstructionSets__Output {
+  'names': (string)[];
+}

@@ -1,0 +1,8 @@
+// Original file: proto/shoal/v1/node.proto
+
+
+export interface UnloadModelResponse {
+}
+
+export interface UnloadModelResponse__Output {
+}

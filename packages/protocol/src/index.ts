@@ -1,0 +1,6 @@
+export type { Keepalive } from './channel-options.ts'
+export { createNodeClient, type NodeClient, type NodeClientOptions } from './client/node-client.ts'
+export { createLoopback } from './loopback.ts'
+export { isLoopbackHost } from './server/listen-address.ts'
+export { type NodeServer, type NodeServerOptions, startNodeServer } from './server/node-server.ts'
+export { protocolVersion } from './wire.ts'
