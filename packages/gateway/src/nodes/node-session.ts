@@ -1,0 +1,70 @@
+import type { NodeId, NodeLiveness, NodeState, NodeView } from '@shoal/core'
+import type { NodeClient } from '../ports.ts'
+import type { Answer } from './find-address.ts'
+import { createSilenceMeter, heartbeatMs } from './silence-meter.ts'
+
+/** One connection that answered: from its first report to its loss. */
+export interface NodeSession {
+  readonly nodeId: NodeId
+  readonly client: NodeClient
+  /** Null until the first report. */
+  readonly view: NodeView | null
+  /** Reads reports until the node leaves (resolves), the stream breaks or falls silent, or `signal` aborts (all reject). */
+  run(signal: AbortSignal): Promise<void>
+  /** To be called every `tickMs`. */
+  tick(elapsedMs: number): void
+}
+
+/**
+ * Reports of one incarnation count in order of their version; a new incarnation replaces the old. Every report, whatever its version,
+ * is a sign of life.
+ */
+export function createNodeSession(answer: Answer, onChange: (view: NodeView) => void): NodeSession {
+  const { address, client, description } = answer
+  const { nodeId } = description
+  const meter = createSilenceMeter()
+  const stop = new AbortController()
+  let state: NodeState | null = null
+  let liveness: NodeLiveness = 'connected'
+  let view: NodeView | null = null
+  const publish = () => {
+    if (state === null) return
+    view = { nodeId, address, liveness, description, state }
+    onChange(view)
+  }
+  const setLiveness = (next: NodeLiveness) => {
+    if (liveness === next) return
+    liveness = next
+    publish()
+  }
+  return {
+    nodeId,
+    client,
+    get view() {
+      return view
+    },
+    async run(signal) {
+      const onAbort = () => stop.abort()
+      signal.addEventListener('abort', onAbort, { once: true })
+      if (signal.aborted) onAbort()
+      const onState = (next: NodeState) => {
+        meter.heard()
+        if (state === null || next.incarnation !== state.incarnation || next.version > state.version) {
+          state = next
+          liveness = 'connected'
+          publish()
+        } else setLiveness('connected')
+      }
+      try {
+        await client.watch({ heartbeatMs }, onState, stop.signal)
+      } finally {
+        signal.removeEventListener('abort', onAbort)
+      }
+    },
+    tick(elapsedMs) {
+      const hearing = meter.tick(elapsedMs)
+      if (hearing === 'lost') stop.abort()
+      else if (hearing === 'suspect') setLiveness('suspect')
+    },
+  }
+}

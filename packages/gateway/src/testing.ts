@@ -1,0 +1,1 @@
+export { createFakeNode, type FakeNode, type FakeNodeOptions, modelState, streamWords } from './testing/fake-node.ts'
