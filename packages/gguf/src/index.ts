@@ -1,0 +1,6 @@
+export { type ByteSource, type FileSource, openFileSource } from './byte-source.ts'
+export { demoModelId, writeDemoModel } from './demo/write-demo-model.ts'
+export { type GgufHeader, readGgufHeader } from './header.ts'
+export { parseManifest } from './manifest.ts'
+export { readModelHeaders, readModelManifest } from './read-model.ts'
+export { type Sha256Options, sha256File } from './sha256-file.ts'
