@@ -1,0 +1,74 @@
+import { ShoalError } from '@shoal/core'
+import type { BatchPacer } from './child/batch-pacer.ts'
+import { loadNativeModel } from './child/load-model.ts'
+import { createModelHost, type ModelHost } from './child/model-host.ts'
+import { createNativeLog } from './child/native-log.ts'
+import { createOutbox } from './child/outbox.ts'
+import type { ErrorFacts, FromChild, LoadCommand, NativeProgress, ToChild } from './messages.ts'
+
+/** The process that holds one loaded model. It has no network and no keys, and ends with its parent. */
+
+const pulseIdleMs = 500
+const pulseBusyMs = 250
+
+const send = (message: FromChild) => {
+  if (process.connected) process.send?.(message)
+}
+const outbox = createOutbox(send, setImmediate)
+const nativeLog = createNativeLog((level, message) => send({ kind: 'log', level, message }))
+const nothing: NativeProgress = { completedDecodes: 0, runningDecodeAgeMs: null, slowestDecodeMs: 0 }
+let host: ModelHost | null = null
+let pacer: BatchPacer | null = null
+let running = 0
+
+// Also when native code is stuck on another thread: a normal exit would wait for it.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
+
+process.on('message', (message: ToChild) => {
+  switch (message.kind) {
+    case 'load':
+      void load(message)
+      break
+    case 'generate':
+      void generate(message.run, message.request)
+      break
+    case 'cancel':
+      host?.cancel(message.run)
+      break
+    case 'ask':
+      break
+    case 'exit':
+      process.exit(0)
+  }
+})
+pulse()
+
+function pulse(): void {
+  outbox.send({ kind: 'pulse', progress: pacer?.progress() ?? nothing })
+  setTimeout(pulse, running > 0 ? pulseBusyMs : pulseIdleMs)
+}
+
+async function load(command: LoadCommand): Promise<void> {
+  try {
+    const native = await loadNativeModel(command, nativeLog, (progress) => send({ kind: 'load-progress', progress }))
+    pacer = native.pacer
+    host = createModelHost(native, outbox)
+    send({ kind: 'loaded', facts: native.facts })
+  } catch (error) {
+    send({ kind: 'load-failed', error: toErrorFacts(error) })
+  }
+}
+
+async function generate(run: number, request: Extract<ToChild, { kind: 'generate' }>['request']): Promise<void> {
+  running++
+  try {
+    await host?.generate(run, request)
+  } finally {
+    running--
+  }
+}
+
+function toErrorFacts(error: unknown): ErrorFacts {
+  const { code, message, remedy, param } = ShoalError.from(error)
+  return { code, message, remedy, ...(param === null ? {} : { param }) }
+}
