@@ -194,7 +194,10 @@ export class ModelProcess {
       lastProgressMs: this.#lastProgressMs,
       slowestDecodeMs: this.#progress.slowestDecodeMs,
     })
-    if (verdict.kind === 'fine') return this.#tickLater(now)
+    if (verdict.kind === 'fine') {
+      this.#tickLater(now)
+      return
+    }
     const what = verdict.kind === 'silent' ? 'has not answered' : 'has completed no decode'
     this.#fail(
       new ShoalError({
