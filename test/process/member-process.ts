@@ -19,7 +19,6 @@ const membership = await startMembership({
   onChange: (candidates) => write({ kind: 'candidates', candidates }),
 })
 write({ kind: 'ready', multicast: membership.multicast })
-process.once('SIGTERM', async () => {
-  await membership[Symbol.asyncDispose]()
-  write({ kind: 'closed' })
+process.once('SIGTERM', () => {
+  void membership[Symbol.asyncDispose]().then(() => write({ kind: 'closed' }))
 })

@@ -25,6 +25,8 @@ export interface MdnsLink {
   readonly ready: Promise<void>
   /** Why the link is of no use any more; null while it works. */
   readonly failure: string | null
+  /** Asks for all service types, which every mDNS responder of the link answers. */
+  askForAnything(): void
   /** Says goodbye for what was published if asked to, then frees the socket; bounded, never rejects. */
   close(options: { readonly goodbye: boolean }): Promise<void>
 }
@@ -42,6 +44,7 @@ const readyLimitMs = 1_000
 /** The parts of the library behind its types that the rules of use need. */
 interface Responder extends EventEmitter {
   respond(records: unknown): void
+  query(name: string, type: string): void
 }
 
 export function openMdnsLink(options: MdnsLinkOptions): MdnsLink {
@@ -99,6 +102,7 @@ export function openMdnsLink(options: MdnsLinkOptions): MdnsLink {
     get failure() {
       return failure
     },
+    askForAnything: () => responder.query('_services._dns-sd._udp.local', 'PTR'),
     async close({ goodbye }) {
       if (closed) return
       closed = true

@@ -63,8 +63,8 @@ export interface MembershipStep {
 }
 
 export const candidatesMax = 256
-/** A machine has one or two announcements per network; more from one address is a flood. */
-export const announcementsPerSenderMax = 16
+/** A machine has one or two announcements per network, a test bench some dozen; more from one address is a flood. */
+export const announcementsPerSenderMax = 32
 /** RFC 6762, section 10: records that are no host addresses are good for 75 minutes. */
 export const announcementAgeMaxMs = 75 * 60_000
 const candidateAddressesMax = 16

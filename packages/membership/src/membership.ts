@@ -58,6 +58,7 @@ export async function startMembership(options: MembershipOptions): Promise<Membe
   const { browse, clock, log, onChange } = options
   const announce = options.announce === null ? null : checkSelf(options.announce)
   const peers = options.peers.map((peer) => parsePeer(peer, options.peerPort))
+  const usesMulticast = announce !== null || browse.length > 0
   const incarnation = randomBytes(4).toString('hex')
   let state = initialState({
     self: announce === null ? null : { role: announce.role, id: announce.id, incarnation },
@@ -68,6 +69,8 @@ export async function startMembership(options: MembershipOptions): Promise<Membe
   const closing = new Set<Promise<void>>()
   let cancelScan = () => {}
   let closed = false
+  const status = (): MulticastStatus => (usesMulticast ? describeMulticast(choice, [...links.values()]) : { kind: 'unused' })
+  let lastStatus: MulticastStatus = { kind: 'unused' }
 
   const close = (key: string, link: MdnsLink, goodbye: boolean) => {
     links.delete(key)
@@ -131,7 +134,6 @@ export async function startMembership(options: MembershipOptions): Promise<Membe
   }
 
   for (const peer of peers) handle({ kind: 'peerAdded', peer })
-  const usesMulticast = announce !== null || browse.length > 0
   if (usesMulticast) {
     scan()
     await Promise.all([...links.values()].map(({ link }) => link.ready))
@@ -140,10 +142,11 @@ export async function startMembership(options: MembershipOptions): Promise<Membe
     get candidates() {
       return state.candidates
     },
-    get multicast(): MulticastStatus {
-      return usesMulticast ? describeMulticast(choice, [...links.values()]) : { kind: 'unused' }
+    get multicast() {
+      return closed ? lastStatus : status()
     },
     async [Symbol.asyncDispose]() {
+      if (!closed) lastStatus = status()
       closed = true
       cancelScan()
       for (const [key, { link }] of links) close(key, link, true)

@@ -19,14 +19,14 @@ export function parsePeer(text: string, defaultPort: number): Peer {
   const bracketed = /^\[([^\]]*)\](?::(.*))?$/.exec(trimmed)
   if (bracketed !== null) {
     const host = bracketed[1] ?? ''
-    if (!isIPv6(host)) throw peerError(text, `"${host}" is not an IPv6 address`)
+    if (!isIPv6(host)) throw peerError(text, `${quoted(host)} is not an IPv6 address`)
     return { host, port: parsePort(text, bracketed[2], defaultPort) }
   }
   const [host = '', port, ...rest] = trimmed.split(':')
   if (rest.length > 0) throw peerError(text, 'it has more than one colon; write an IPv6 address in brackets')
   if (host === '') throw peerError(text, 'the host is missing')
-  if (/^[\d.]+$/.test(host) && !isIPv4(host)) throw peerError(text, `"${host}" is not an IPv4 address`)
-  if (!hostName.test(host)) throw peerError(text, `"${host}" is not a host name`)
+  if (/^[\d.]+$/.test(host) && !isIPv4(host)) throw peerError(text, `${quoted(host)} is not an IPv4 address`)
+  if (!hostName.test(host)) throw peerError(text, `${quoted(host)} is not a host name`)
   return { host, port: parsePort(text, port, defaultPort) }
 }
 
@@ -36,16 +36,17 @@ export const formatPeer = (peer: Peer): string => `${isIPv6(peer.host) ? `[${pee
 function parsePort(text: string, port: string | undefined, defaultPort: number): number {
   if (port === undefined) return defaultPort
   const value = /^\d{1,5}$/.test(port) ? Number(port) : 0
-  if (value < 1 || value > 65_535) throw peerError(text, `"${port}" is not a port from 1 to 65535`)
+  if (value < 1 || value > 65_535) throw peerError(text, `${quoted(port)} is not a port from 1 to 65535`)
   return value
 }
 
 function peerError(text: string, problem: string): ShoalError {
-  const shown = text.length > 80 ? `${text.slice(0, 80)}...` : text
   return new ShoalError({
     code: 'USAGE',
-    message: `The peer "${shown}" cannot be used: ${problem}.`,
+    message: `The peer ${quoted(text)} cannot be used: ${problem}.`,
     remedy: 'Write a peer as HOST, HOST:PORT or [IPV6]:PORT, for example 192.168.1.20:7412.',
     param: 'peer',
   })
 }
+
+const quoted = (text: string): string => `"${text.length > 80 ? `${text.slice(0, 80)}...` : text}"`
