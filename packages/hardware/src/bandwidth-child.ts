@@ -1,0 +1,77 @@
+/**
+ * The two functions below run in another process, and reach it as source text (a bundle has no file to name), so they may refer to
+ * nothing outside themselves.
+ */
+
+export type ReadOperation = 'memchr' | 'memcmp' | 'ascii'
+
+export interface CoordinatorOptions {
+  /** Text of `reader`. */
+  readonly readerSource: string
+  readonly threads: number
+  readonly bytes: number
+  readonly roundMs: number
+  readonly rounds: readonly ReadOperation[]
+}
+
+interface RoundResult {
+  readonly bytes: number
+  readonly elapsedMs: number
+}
+
+/** Owns the memory, starts the readers, runs one round after another on all of them at once, and writes bytes per second of each round as JSON. */
+export async function coordinator({ readerSource, threads, bytes, roundMs, rounds }: CoordinatorOptions): Promise<void> {
+  const { Worker } = process.getBuiltinModule('node:worker_threads')
+  const shared = new SharedArrayBuffer(bytes)
+  const ask = (worker: InstanceType<typeof Worker>, operation: ReadOperation | null): Promise<RoundResult> =>
+    new Promise((resolve) => {
+      worker.once('message', resolve)
+      if (operation !== null) worker.postMessage(operation)
+    })
+  const readers = Array.from({ length: threads }, (_, index) => {
+    const own = { shared, start: Math.floor((bytes / threads) * index), end: Math.floor((bytes / threads) * (index + 1)), roundMs }
+    return new Worker(readerSource, { eval: true, execArgv: [], workerData: own })
+  })
+  await Promise.all(readers.map((worker) => ask(worker, null)))
+  const speeds: number[] = []
+  for (const operation of rounds) {
+    const results = await Promise.all(readers.map((worker) => ask(worker, operation)))
+    const total = results.reduce((sum, result) => sum + result.bytes, 0)
+    speeds.push((total / Math.max(...results.map((result) => result.elapsedMs))) * 1000)
+  }
+  process.stdout.write(JSON.stringify(speeds), () => process.exit(0))
+}
+
+/** A thread: fills its part, says so, and on each message reads the whole memory round and round, from its own part on, until the time is up. */
+export function reader(): void {
+  const { parentPort, workerData } = process.getBuiltinModule('node:worker_threads')
+  const { Buffer, isAscii } = process.getBuiltinModule('node:buffer')
+  const { shared, start, end, roundMs } = workerData as { shared: SharedArrayBuffer; start: number; end: number; roundMs: number }
+  const blockBytes = 2 * 1024 * 1024
+  const half = shared.byteLength / 2
+  const memory = Buffer.from(shared)
+  memory.fill(0x41, start, end)
+  let position = start
+  // Each reads `blockBytes` from memory; comparing reads half of them in each half of the memory.
+  const step = (operation: ReadOperation): boolean => {
+    const bytes = operation === 'memcmp' ? blockBytes / 2 : blockBytes
+    const limit = operation === 'memcmp' ? half : shared.byteLength
+    if (position + bytes > limit) position = 0
+    const block = memory.subarray(position, position + bytes)
+    position += bytes
+    if (operation === 'memchr') return block.indexOf(0) === -1
+    if (operation === 'ascii') return isAscii(block)
+    return block.compare(memory, half + position - bytes, half + position) === 0
+  }
+  parentPort?.on('message', (operation: ReadOperation) => {
+    const startMs = performance.now()
+    let bytes = 0
+    let elapsedMs = 0
+    while (elapsedMs < roundMs && step(operation)) {
+      bytes += blockBytes
+      elapsedMs = performance.now() - startMs
+    }
+    parentPort.postMessage({ bytes, elapsedMs: Math.max(elapsedMs, 0.001) })
+  })
+  parentPort?.postMessage({ bytes: 0, elapsedMs: 0 })
+}

@@ -1,0 +1,5 @@
+export { chooseSkip, type InterfaceKind, type InterfaceSkip } from './interface-kind.ts'
+export { type ListedInterface, listInterfaces } from './interfaces.ts'
+export { type MemorySample, sampleMemory } from './memory.ts'
+export { type NodeProfileOptions, probeNodeProfile } from './node-profile.ts'
+export { measureProcessBytes, type ProcessBytes } from './process-memory.ts'

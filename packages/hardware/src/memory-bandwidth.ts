@@ -1,0 +1,100 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { type CoordinatorOptions, coordinator, type ReadOperation, reader } from './bandwidth-child.ts'
+import { listNames, type MachineSource, readText } from './machine-source.ts'
+
+export interface BandwidthOptions {
+  /** Cores this process may use. */
+  readonly usableCores: number
+  readonly availableBytes: number
+  /** Size of the last-level cache in bytes; null = not known. */
+  readonly cacheBytes: number | null
+  readonly timeoutMs?: number
+}
+
+const mebibyte = 1024 * 1024
+const roundMs = 20
+const rounds: readonly ReadOperation[] = ['memcmp', 'memchr', 'memcmp', 'ascii']
+/** Few threads fill the memory channels of one socket; more would only lengthen the probe. */
+const threadsMax = 16
+
+/**
+ * Read bandwidth of main memory in bytes per second, all usable cores together (at most 16 threads); null when too little memory is
+ * free to tell it from the cache. Rejects when the probe's process fails or takes longer than `timeoutMs`.
+ *
+ * Method: threads read one common memory, several times the last-level cache, by native operations of Node that run at the memory's
+ * speed: `Buffer.compare` (memcmp), `Buffer.indexOf` (memchr) and `isAscii` (simdutf, for systems whose C library is slow at the
+ * others). Four rounds of 20 ms; the fastest counts, since every round read all the bytes it claims and other programs only slow it down.
+ * Takes about 0.3 s, of which 80 ms are reading and the rest starting a process with threads and touching the memory. On a virtual machine with two cores of an EPYC 7003 it
+ * gives the figure of a C loop over AVX2 loads on the same cores (design.md has the table); `Buffer.copy` gives half, a loop
+ * in JavaScript three quarters.
+ *
+ * What decoding reaches is less. Published runs of llama.cpp on CPUs come to 0.45-0.7 of the *theoretical* bandwidth (Raspberry Pi 5,
+ * N150, Ryzen 7840HS, Core Ultra 155H); a read probe itself stays below the theory by a tenth to a third. So multiply this value by an
+ * efficiency below one, best by the one measured on the node's first model.
+ */
+export async function measureBandwidth({
+  usableCores,
+  availableBytes,
+  cacheBytes,
+  timeoutMs = 2000,
+}: BandwidthOptions): Promise<number | null> {
+  const threads = Math.max(1, Math.min(threadsMax, Math.floor(usableCores)))
+  const bytes = chooseProbeBytes(availableBytes, cacheBytes)
+  if (bytes === null) return null
+  const options: CoordinatorOptions = { readerSource: `(${reader.toString()})()`, threads, bytes, roundMs, rounds }
+  // A process of its own: what threads leave behind in their parent (25 MB were seen) would stay for the agent's whole life.
+  const { NODE_OPTIONS: _, ...env } = process.env
+  const source = `(${coordinator.toString()})(${JSON.stringify(options)})`
+  const arguments_ = ['--input-type=commonjs', '--eval', source]
+  const { stdout } = await promisify(execFile)(process.execPath, arguments_, {
+    env,
+    timeout: timeoutMs,
+    killSignal: 'SIGKILL',
+    windowsHide: true,
+  }).catch((error: { readonly code?: unknown; readonly signal?: unknown; readonly stderr?: unknown }) => {
+    // The library's message would repeat the whole program.
+    throw new Error(
+      `the probe's process failed: exit ${String(error.code)}, signal ${String(error.signal)}, ${String(error.stderr).slice(0, 500)}`,
+    )
+  })
+  return bestOf(stdout)
+}
+
+/**
+ * Four times the last-level cache, so that a thread finds nothing there that another one left, and at least 128 MiB; at most a quarter of
+ * the memory that is free, and 2 GiB. Null when that leaves too little to tell memory from cache.
+ */
+export function chooseProbeBytes(availableBytes: number, cacheBytes: number | null): number | null {
+  const wanted = Math.max(128 * mebibyte, 4 * (cacheBytes ?? 0))
+  const bytes = Math.min(wanted, 2048 * mebibyte, availableBytes / 4)
+  const least = Math.max(32 * mebibyte, 1.5 * (cacheBytes ?? 0))
+  return bytes < least ? null : Math.floor(bytes / (8 * mebibyte)) * 8 * mebibyte
+}
+
+/** Sum of the last-level caches (/sys/devices/system/cpu/cpuN/cache); null when the system does not say. */
+export async function readCacheBytes(source: MachineSource): Promise<number | null> {
+  if (source.platform !== 'linux') return null
+  const folder = '/sys/devices/system/cpu'
+  const cpus = (await listNames(source, folder)).filter((name) => /^cpu\d+$/.test(name))
+  const caches = await Promise.all(
+    cpus.map(async (cpu) => {
+      const last = (await listNames(source, `${folder}/${cpu}/cache`)).filter((name) => /^index\d+$/.test(name)).at(-1)
+      const [size, shared] = await Promise.all([
+        readText(source, `${folder}/${cpu}/cache/${last}/size`),
+        readText(source, `${folder}/${cpu}/cache/${last}/shared_cpu_list`),
+      ])
+      const kibibytes = /^(\d+)K$/.exec(size ?? '')?.[1]
+      return kibibytes === undefined ? null : ([shared ?? cpu, Number(kibibytes) * 1024] as const)
+    }),
+  )
+  const distinct = new Map(caches.filter((cache) => cache !== null))
+  return distinct.size === 0 ? null : [...distinct.values()].reduce((sum, bytes) => sum + bytes, 0)
+}
+
+function bestOf(output: string): number {
+  const speeds: unknown = JSON.parse(output)
+  const known = Array.isArray(speeds) ? speeds.filter((speed) => typeof speed === 'number' && Number.isFinite(speed) && speed > 0) : []
+  if (known.length === 0) throw new Error(`the probe's process gave no speeds: ${output.slice(0, 200)}`)
+  return Math.max(...known)
+}
