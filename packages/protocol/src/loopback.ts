@@ -5,6 +5,7 @@ import { createNodeStub } from './client/node-stub.ts'
 import { errorFromAbort, errorFromAnswer, errorFromStatus, statusFromError } from './grpc-status.ts'
 import type { NodeTransport, WireCall } from './node-transport.ts'
 import { createFrameWriter } from './server/frame-writer.ts'
+import { handleRoute } from './server/handle-route.ts'
 import { type AnyNodeRoute, createNodeRoutes } from './server/node-routes.ts'
 
 const address = 'loopback'
@@ -94,10 +95,8 @@ function run<Request, ResponseRead>(
     const bytes = method.requestSerialize(call.request)
     queueMicrotask(() => {
       if (isSettled) return
-      route.handle(route.method.requestDeserialize(bytes), writer.send, aborter.signal).then(
-        () => finish(null),
-        (thrown: unknown) => finish(ShoalError.from(thrown)),
-      )
+      const request = route.method.requestDeserialize(bytes)
+      void handleRoute(route, request, { send: writer.send, signal: aborter.signal, log: null }).then(finish)
     })
   })
 }

@@ -1,7 +1,8 @@
 import type { ServerWritableStream } from '@grpc/grpc-js'
-import { type Log, ShoalError } from '@shoal/core'
+import type { Log, ShoalError } from '@shoal/core'
 import { statusFromError } from '../grpc-status.ts'
 import { createFrameWriter } from './frame-writer.ts'
+import { handleRoute } from './handle-route.ts'
 import type { AnyNodeRoute } from './node-routes.ts'
 
 /** One call on its way through a handler. */
@@ -60,15 +61,5 @@ export function serveCall({ route, stream, calls, log }: ServeCallOptions): void
     writer.discard()
     aborter.abort()
   })
-  route.handle(stream.request, writer.send, aborter.signal).then(
-    () => finish(null),
-    (thrown: unknown) => finish(asShoalError(thrown, route, log)),
-  )
-}
-
-/** A handler rejects with ShoalError; anything else is a defect, whose message may hold what it worked on and stays here. */
-function asShoalError(thrown: unknown, route: AnyNodeRoute, log: Log): ShoalError {
-  if (thrown instanceof ShoalError) return thrown
-  log.error({ method: route.name, err: thrown }, 'a handler failed')
-  return new ShoalError({ code: 'INTERNAL', message: `${route.name} failed inside the node`, cause: thrown })
+  void handleRoute(route, stream.request, { send: writer.send, signal: aborter.signal, log }).then(finish)
 }

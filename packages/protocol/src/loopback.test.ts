@@ -1,0 +1,4 @@
+import { createLoopback } from './loopback.ts'
+import { describeNodeApiContract } from './testing.ts'
+
+describeNodeApiContract('loopback', async (api) => createLoopback(api))
