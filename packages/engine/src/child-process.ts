@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { createChildEnvironment } from './child-environment.ts'
 import type { FromChild, ToChild } from './messages.ts'
@@ -21,6 +22,8 @@ export interface Child {
   send(message: ToChild): void
   /** SIGKILL: the only end that native code cannot refuse. */
   kill(): void
+  /** Whether it keeps this process from ending by itself; it does at first. */
+  keepAlive(on: boolean): void
 }
 
 /** Starts an engine child; the port through which tests give the supervisor other children. */
@@ -67,6 +70,12 @@ export function startEngineChild(handlers: ChildHandlers, workerThreads: number)
       // A child that has just died cannot take it; its exit tells the caller.
       if (child.connected) child.send(message, () => {})
     },
-    kill: () => child.kill('SIGKILL'),
+    kill: () => void child.kill('SIGKILL'),
+    keepAlive(on) {
+      const method = on ? 'ref' : 'unref'
+      child[method]()
+      child.channel?.[method]()
+      if (child.stderr instanceof Socket) child.stderr[method]()
+    },
   }
 }

@@ -1,25 +1,30 @@
-import { ShoalError } from '@shoal/core'
+import { type InferenceRequest, ShoalError } from '@shoal/core'
+import { createQuestionAnswerer } from './child/answer-question.ts'
 import type { BatchPacer } from './child/batch-pacer.ts'
 import { loadNativeModel } from './child/load-model.ts'
 import { createModelHost, type ModelHost } from './child/model-host.ts'
 import { createNativeLog } from './child/native-log.ts'
 import { createOutbox } from './child/outbox.ts'
-import type { ErrorFacts, FromChild, LoadCommand, NativeProgress, ToChild } from './messages.ts'
+import type { ErrorFacts, FromChild, LoadCommand, NativeProgress, Question, ToChild } from './messages.ts'
 
 /** The process that holds one loaded model. It has no network and no keys, and ends with its parent. */
 
 const pulseIdleMs = 500
 const pulseBusyMs = 250
+/** A child that only answers questions ends by itself when no more come. */
+const askIdleMs = 5000
 
 const send = (message: FromChild) => {
   if (process.connected) process.send?.(message)
 }
 const outbox = createOutbox(send, setImmediate)
 const nativeLog = createNativeLog((level, message) => send({ kind: 'log', level, message }))
+const answerQuestion = createQuestionAnswerer(nativeLog)
 const nothing: NativeProgress = { completedDecodes: 0, runningDecodeAgeMs: null, slowestDecodeMs: 0 }
 let host: ModelHost | null = null
 let pacer: BatchPacer | null = null
 let running = 0
+let idle: NodeJS.Timeout | undefined
 
 // Also when native code is stuck on another thread: a normal exit would wait for it.
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
@@ -36,6 +41,7 @@ process.on('message', (message: ToChild) => {
       host?.cancel(message.run)
       break
     case 'ask':
+      void answer(message.ask, message.question)
       break
     case 'exit':
       process.exit(0)
@@ -59,7 +65,17 @@ async function load(command: LoadCommand): Promise<void> {
   }
 }
 
-async function generate(run: number, request: Extract<ToChild, { kind: 'generate' }>['request']): Promise<void> {
+async function answer(ask: number, question: Question): Promise<void> {
+  clearTimeout(idle)
+  try {
+    send({ kind: 'answer', ask, value: await answerQuestion(question) })
+  } catch (error) {
+    send({ kind: 'answer-failed', ask, error: toErrorFacts(error) })
+  }
+  idle = setTimeout(() => process.exit(0), askIdleMs)
+}
+
+async function generate(run: number, request: InferenceRequest): Promise<void> {
   running++
   try {
     await host?.generate(run, request)

@@ -1,2 +1,3 @@
 export { createLlamaEngine, type LlamaEngineOptions } from './llama-engine.ts'
-export type { GpuChoice } from './messages.ts'
+export type { GpuChoice, MemoryEstimate } from './messages.ts'
+export { estimateMemory, type MemoryQuery, probeGpus } from './probes.ts'

@@ -32,6 +32,14 @@ export type ToChild =
 /** One-off work for a child without a model. */
 export type Question = { readonly kind: 'probe-gpus' } | ({ readonly kind: 'estimate' } & EstimateQuery)
 
+export interface MemoryEstimate {
+  readonly model: { readonly ramBytes: number; readonly vramBytes: number }
+  /** KV cache, recurrent state and compute buffers of all slots. */
+  readonly context: { readonly ramBytes: number; readonly vramBytes: number }
+  /** What an engine child takes before it loads anything: Node and the native libraries. */
+  readonly processRamBytes: number
+}
+
 /** Decodes completed by the context since it was made, and for how long the one now running has run. */
 export interface NativeProgress {
   readonly completedDecodes: number
