@@ -6,6 +6,7 @@ import { isErrno } from '../time.ts'
 import { createByteRate } from './byte-rate.ts'
 import { chooseHubFiles } from './choose-hub-files.ts'
 import { type DownloadContext, type DownloadLimits, downloadFile } from './download-file.ts'
+import { withDownloadLock } from './download-lock.ts'
 import { type Fetch, type HubAddress, type HubFile, hubFileUrl, listHubRepo } from './hub.ts'
 import { partPathOf } from './part-file.ts'
 
@@ -78,8 +79,8 @@ export interface DownloadedModel {
 }
 
 /**
- * Fetches all files of a model that are not there yet, one after the other. Rejects as `downloadFile` does. The parts of two downloads
- * of the same model share their `.part` files: callers see to it that there is one at a time.
+ * Fetches all files of a model that are not there yet, one after the other. Rejects as `downloadFile` does. Of
+ * several processes that want the same file, one fetches it.
  */
 export async function downloadModel(
   model: HubModel,
@@ -98,16 +99,15 @@ export async function downloadModel(
   const digests: string[] = []
   for (const [index, file] of model.files.entries()) {
     const target = paths[index] ?? firstPath
-    const presentBytes = await sizeOf(target)
-    if (presentBytes !== null && (file.bytes === null || file.bytes === presentBytes)) {
-      report.fileDone(presentBytes)
-      continue
-    }
-    report.fileStarts((await sizeOf(partPathOf(target))) ?? 0)
-    const context: DownloadContext = { ...hub, signal, onBytes: report.fileBytes }
-    const url = hubFileUrl(hub.address, model.repo, model.commit, file.path)
-    const done = await downloadFile({ url, path: target, bytes: file.bytes, sha256: file.sha256 }, context)
-    digests.push(done.sha256)
+    const sha256 = await withDownloadLock(target, { clock: hub.clock, signal }, async () => {
+      const presentBytes = await sizeOf(target)
+      if (presentBytes !== null && (file.bytes === null || file.bytes === presentBytes)) return null
+      report.fileStarts((await sizeOf(partPathOf(target))) ?? 0)
+      const url = hubFileUrl(hub.address, model.repo, model.commit, file.path)
+      const context: DownloadContext = { ...hub, signal, onBytes: report.fileBytes }
+      return (await downloadFile({ url, path: target, bytes: file.bytes, sha256: file.sha256 }, context)).sha256
+    })
+    if (sha256 !== null) digests.push(sha256)
     report.fileDone((await sizeOf(target)) ?? 0)
   }
   return { path: firstPath, partDigests: digests.length === paths.length ? digests : null }

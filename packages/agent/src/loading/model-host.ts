@@ -72,6 +72,7 @@ export function createModelHost(options: {
     const { command, abort } = entry
     const { obtain, fit, engine, loaded } = options.steps
     const onTheWay = (status: LoadProgress['status'], progress: number | null) => setPhase(entry, { kind: 'onTheWay', status, progress })
+    checkNotCancelled(entry)
     const disk = await obtain(command, ({ status, progress }) => onTheWay(status, progress), abort.signal)
     entry.disk = disk
     onTheWay('loading', 0)
