@@ -41,14 +41,10 @@ export async function writeBandwidthCache(
   const temporary = `${file}.${randomUUID()}.tmp`
   try {
     await mkdir(path.dirname(file), { recursive: true, mode: 0o700 })
-    await writeFile(
-      temporary,
-      `${JSON.stringify({ key: textOf(key), bytesPerSecond: Math.round(stored.bytesPerSecond), runs: stored.runs })}\n`,
-      {
-        mode: 0o600,
-        flag: 'wx',
-      },
-    )
+    await writeFile(temporary, `${JSON.stringify({ key: textOf(key), ...stored })}\n`, {
+      mode: 0o600,
+      flag: 'wx',
+    })
     await rename(temporary, file)
   } catch (err) {
     await rm(temporary, { force: true }).catch(() => undefined)

@@ -95,9 +95,14 @@ async function bandwidthOf(cpu: CpuProfile, memory: MemorySample, options: NodeP
   if (stored !== null && stored.runs >= measuredStarts && !remeasureBandwidth) return stored.bytesPerSecond
   const cacheBytes = await readCacheBytes(thisMachine)
   const { usableCores } = cpu
-  const measured = await measureBandwidth({ usableCores, availableBytes: memory.availableBytes, cacheBytes, timeoutMs: probeTimeoutMs })
+  const { availableBytes } = memory
+  const measured = await measureBandwidth({ usableCores, availableBytes, cacheBytes, timeoutMs: probeTimeoutMs }).catch((err: unknown) => {
+    if (stored === null) throw err
+    log.warn({ err }, 'cannot measure the memory bandwidth now; using the stored figure')
+    return null
+  })
   if (measured === null) return stored?.bytesPerSecond ?? null
-  const bytesPerSecond = Math.max(measured, remeasureBandwidth ? 0 : (stored?.bytesPerSecond ?? 0))
+  const bytesPerSecond = Math.max(Math.round(measured), remeasureBandwidth ? 0 : (stored?.bytesPerSecond ?? 0))
   await writeBandwidthCache(file, key, { stored: { bytesPerSecond, runs: remeasureBandwidth ? 1 : (stored?.runs ?? 0) + 1 }, log })
   return bytesPerSecond
 }
