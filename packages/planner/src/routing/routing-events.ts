@@ -9,7 +9,7 @@ export interface RoutingOptions {
   readonly waitMaxMs?: number
   /** How long the models of a lost node still count as existing, so that requests wait for its return. Default 5 min. */
   readonly goneMemoryMs?: number
-  /** Quality of a model, higher is better, null = unknown; decides `auto`. Default: every model unknown. */
+  /** Quality of a model, higher is better, null = unknown; decides `auto`. Default: the catalog. */
   readonly rankOf?: (modelId: ModelId) => number | null
 }
 

@@ -1,4 +1,5 @@
 import type { ModelId, NodeId, RequestId } from '@shoal/core'
+import { rankOfModelId } from '../catalog/rank.ts'
 import { createIndexedHeap, type HeapEntry, type IndexedHeap } from './indexed-heap.ts'
 import type { RoutedModel, RoutingOptions, WantedModel } from './routing-events.ts'
 
@@ -102,7 +103,7 @@ export function createRoutingTable(options: RoutingOptions): RoutingTable {
       attemptsMax: options.attemptsMax ?? 3,
       waitMaxMs: options.waitMaxMs ?? 120_000,
       goneMemoryMs: options.goneMemoryMs ?? 300_000,
-      rankOf: options.rankOf ?? (() => null),
+      rankOf: options.rankOf ?? ((id) => rankOfModelId(id)),
     },
     nowMs: Number.NEGATIVE_INFINITY,
     nodes: new Map(),
