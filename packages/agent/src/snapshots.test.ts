@@ -51,10 +51,12 @@ describe('snapshots', () => {
     expect(versions()).toEqual([1])
   })
 
-  test('the end of the node ends its watches, and later ones at once', async () => {
-    const { snapshots, done } = watched()
+  test('the end of the node ends its watches after the last change, and later ones at once', async () => {
+    const { snapshots, done, versions } = watched()
+    snapshots.touch()
     snapshots.end()
     await done
+    expect(versions()).toEqual([1, 2])
     const seen: NodeState[] = []
     await snapshots.watch({ heartbeatMs: 1000 }, (state) => seen.push(state), new AbortController().signal)
     expect(seen).toEqual([])

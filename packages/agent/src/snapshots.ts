@@ -7,7 +7,7 @@ export interface Snapshots {
   touch(): void
   /** As `NodeApi.watch`. */
   watch(options: { readonly heartbeatMs: number }, onState: (state: NodeState) => void, signal: AbortSignal): Promise<void>
-  /** Every watch resolves, and none starts any more: the node is leaving. */
+  /** Every watch gets what it has not seen and resolves, and none starts any more: the node is leaving. */
   end(): void
 }
 
@@ -18,7 +18,7 @@ const heartbeatMsMax = 60_000
 
 export function createSnapshots(options: { readonly clock: Clock; readonly build: () => Omit<NodeState, 'version'> }): Snapshots {
   const { clock, build } = options
-  const watchers = new Set<{ readonly onChange: () => void; readonly end: () => void }>()
+  const watchers = new Set<{ readonly onChange: () => void; readonly flush: () => void; readonly end: () => void }>()
   let version = 1
   let ended = false
   const current = () => ({ ...build(), version })
@@ -34,6 +34,7 @@ export function createSnapshots(options: { readonly clock: Clock; readonly build
       return new Promise((resolve) => {
         const everyMs = Math.min(Math.max(heartbeatMs, heartbeatMsMin), heartbeatMsMax)
         let sentMs = Number.NEGATIVE_INFINITY
+        let sentVersion = 0
         let dueMs = Number.POSITIVE_INFINITY
         let cancelTimer = () => {}
         const end = () => {
@@ -51,11 +52,15 @@ export function createSnapshots(options: { readonly clock: Clock; readonly build
         const send = () => {
           sentMs = clock.nowMs()
           dueMs = Number.POSITIVE_INFINITY
+          sentVersion = version
           onState(current())
           // `onState` may have ended this watch.
           if (watchers.has(watcher)) schedule(sentMs + everyMs)
         }
-        const watcher = { onChange: () => schedule(sentMs + gapMs), end }
+        const flush = () => {
+          if (sentVersion !== version) onState(current())
+        }
+        const watcher = { onChange: () => schedule(sentMs + gapMs), flush, end }
         watchers.add(watcher)
         signal.addEventListener('abort', end, { once: true })
         send()
@@ -63,7 +68,10 @@ export function createSnapshots(options: { readonly clock: Clock; readonly build
     },
     end() {
       ended = true
-      for (const watcher of [...watchers]) watcher.end()
+      for (const watcher of [...watchers]) {
+        watcher.flush()
+        watcher.end()
+      }
     },
   }
 }

@@ -1,0 +1,38 @@
+import { createManualClock } from '@shoal/core/testing'
+import { createFakeNodeProfile } from '@shoal/hardware/testing'
+import { expect, test } from 'vitest'
+import { createProfileSource } from './profile.ts'
+
+function source() {
+  const clock = createManualClock()
+  const calls = { probe: 0, memory: 0 }
+  const profile = createProfileSource({
+    clock,
+    probe: async () => {
+      calls.probe++
+      return createFakeNodeProfile()
+    },
+    sampleMemory: async () => ({ totalBytes: 16, limitBytes: 8, availableBytes: 4 - calls.memory++ }),
+  })
+  return { clock, calls, profile }
+}
+
+test('questions at once share one probe', async () => {
+  const { calls, profile } = source()
+  await Promise.all([profile.current(), profile.current(), profile.current()])
+  expect(calls).toEqual({ probe: 1, memory: 0 })
+})
+
+test('memory is read again after a second, the rest after a minute', async () => {
+  const { clock, calls, profile } = source()
+  const first = await profile.current()
+  clock.advance(999)
+  expect(await profile.current()).toBe(first)
+  clock.advance(1)
+  const second = await profile.current()
+  expect(second.memory).toEqual({ ...first.memory, totalBytes: 16, limitBytes: 8, availableBytes: 4 })
+  expect(calls).toEqual({ probe: 1, memory: 1 })
+  clock.advance(60_000)
+  await profile.current()
+  expect(calls).toEqual({ probe: 2, memory: 1 })
+})
