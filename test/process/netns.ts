@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, type SpawnOptions, spawn, spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 
 /**
@@ -41,15 +42,16 @@ export interface Lan extends AsyncDisposable {
 }
 
 const prefix = 'shoalnet'
-let lans = 0
+let isFirst = true
 
 /** Builds the hosts. What was built is taken down by disposal, on failure, at the end of this process, and by the next process if this one is killed. */
 export async function createLan({ hosts }: LanOptions): Promise<Lan> {
-  if (lans === 0) {
+  if (isFirst) {
+    isFirst = false
     sweepDeadOwners()
     process.once('exit', sweepOwn)
   }
-  const lanName = `${prefix}-${process.pid}-${lans++}`
+  const lanName = `${prefix}-${process.pid}-${randomBytes(3).toString('hex')}`
   const wire = `${lanName}-wire`
   const segments = [...new Set(hosts.flatMap((host) => host.segments ?? ['lan']))]
   const children = new Set<ChildProcess>()

@@ -21,7 +21,7 @@ interface Rig extends AsyncDisposable {
   readonly got: string[]
   readonly errors: unknown[]
   /** Sends packets and resolves when all of them have reached the guard, in whatever way it judged them. */
-  send(...packets: (string | Buffer)[]): Promise<void>
+  send(...packets: Buffer[]): Promise<void>
 }
 
 async function rig(link = lo): Promise<Rig> {
@@ -38,7 +38,7 @@ async function rig(link = lo): Promise<Rig> {
     if (event === 'message' && ++arrived === expected) whenArrived()
     return result
   }
-  socket.on('message', (message) => got.push(message.toString()))
+  socket.on('message', (packet) => got.push(packet.subarray(12).toString()))
   socket.bind(0, '127.0.0.1')
   await once(socket, 'listening')
   const sender = createSocket('udp4')
@@ -64,40 +64,59 @@ async function rig(link = lo): Promise<Rig> {
   }
 }
 
+/** A DNS message that claims so many questions and records. */
+function message(body: string, questions = 0, answers = 0): Buffer {
+  const header = Buffer.alloc(12)
+  header.writeUInt16BE(questions, 4)
+  header.writeUInt16BE(answers, 6)
+  return Buffer.concat([header, Buffer.from(body)])
+}
+
 describe('the guarded socket', () => {
-  it('lets packets through that name our services or ask for all, and no others', async () => {
+  it('lets messages through that name our services or ask for all, and no others', async () => {
     await using it = await rig()
-    await it.send('a shoal b', 'printer', '\u0009_services', Buffer.alloc(0), 'xshoal-gw')
-    expect(it.got).toEqual(['a shoal b', '\u0009_services', 'xshoal-gw'])
+    await it.send(
+      ...['a shoal b', 'printer', '_services', '', 'xshoal-gw'].map((body) => message(body)),
+      Buffer.from('shoal'),
+      Buffer.alloc(0),
+    )
+    expect(it.got).toEqual(['a shoal b', '_services', 'xshoal-gw'])
+  })
+
+  it('drops messages that claim more records than they have bytes for', async () => {
+    await using it = await rig()
+    const names = 'shoal'.padEnd(16)
+    await it.send(message(names, 1, 1), message(names, 2, 1), message(names, 3), message(names, 4), message(names, 0, 0xffff))
+    expect(it.got).toHaveLength(2)
   })
 
   it('drops packets beyond 9,000 bytes', async () => {
     await using it = await rig()
-    await it.send(`shoal${' '.repeat(8_995)}`, `shoal${' '.repeat(8_996)}`)
-    expect(it.got.map((text) => text.length)).toEqual([9_000])
+    await it.send(message('shoal'.padEnd(8_988)), message('shoal'.padEnd(8_989)))
+    expect(it.got.map((text) => text.length)).toEqual([8_988])
   })
 
   it('drops packets from outside the subnet of its interface', async () => {
     await using it = await rig({ ...lo, address: '10.0.0.1', netmask: '255.255.255.0' })
-    await it.send('shoal')
+    await it.send(message('shoal'))
     expect(it.got).toEqual([])
   })
 
   it('takes 100 packets of one sender at once and 25 a second after that', async () => {
     await using it = await rig()
-    await it.send(...Array.from({ length: 150 }, () => 'shoal'))
+    await it.send(...Array.from({ length: 150 }, () => message('shoal')))
     expect(it.got).toHaveLength(100)
     it.clock.advance(2_000)
-    await it.send(...Array.from({ length: 80 }, () => 'shoal'))
+    await it.send(...Array.from({ length: 80 }, () => message('shoal')))
     expect(it.got).toHaveLength(150)
   })
 
   it('survives a listener that throws, and says so', async () => {
     await using it = await rig()
-    it.socket.prependListener('message', (message) => {
-      if (message.toString().includes('bad')) throw new TypeError('unreadable')
+    it.socket.prependListener('message', (packet) => {
+      if (packet.toString().includes('bad')) throw new TypeError('unreadable')
     })
-    await it.send('shoal bad', 'shoal good')
+    await it.send(message('shoal bad'), message('shoal good'))
     expect(it.got).toEqual(['shoal good'])
     expect(it.errors).toEqual([new TypeError('unreadable')])
   })

@@ -13,6 +13,7 @@ export interface GuardedSocketOptions {
 
 /** RFC 6762, section 17: no mDNS message is larger, headers included. */
 const packetBytesMax = 9_000
+const headerBytes = 12
 /** A machine that starts sends some 20 packets in its first seconds. */
 const senderLimit = { perSecond: 25, burst: 100 }
 const linkLimit = { perSecond: 250, burst: 1_000 }
@@ -27,18 +28,20 @@ const wanted = [Buffer.from('shoal'), Buffer.from('_services')]
 export function createGuardedSocket({ link, clock, onHeard, onPacketError }: GuardedSocketOptions): Socket {
   const socket = createSocket({ type: 'udp4', reuseAddr: true })
   const linkBucket = createBucket(linkLimit, clock)
-  const senders = new Map<string, Bucket>()
+  const senders = new Map<string, Sender>()
+  const senderOf = (address: string): Sender => {
+    const known = senders.get(address)
+    if (known !== undefined) return known
+    if (senders.size >= sendersMax) senders.clear()
+    const sender = { mayBeHeard: mayHear(link, address), bucket: createBucket(senderLimit, clock) }
+    senders.set(address, sender)
+    return sender
+  }
   const admits = (message: Buffer, { address }: RemoteInfo): boolean => {
-    if (message.length > packetBytesMax || !mayHear(link, address)) return false
+    const sender = senderOf(address)
+    if (!sender.mayBeHeard || message.length > packetBytesMax || !couldHoldItsRecords(message)) return false
     onHeard?.(address)
-    if (!wanted.some((bytes) => message.includes(bytes))) return false
-    let bucket = senders.get(address)
-    if (bucket === undefined) {
-      if (senders.size >= sendersMax) senders.clear()
-      bucket = createBucket(senderLimit, clock)
-      senders.set(address, bucket)
-    }
-    return bucket.take() && linkBucket.take()
+    return wanted.some((bytes) => message.includes(bytes)) && sender.bucket.take() && linkBucket.take()
   }
   const emit = socket.emit.bind(socket) as (event: string, ...values: unknown[]) => boolean
   socket.emit = (event: string, ...values: unknown[]): boolean => {
@@ -53,6 +56,18 @@ export function createGuardedSocket({ link, clock, onHeard, onPacketError }: Gua
     }
   }
   return socket
+}
+
+/** The parser makes room for as many records as the header claims, up to 2 MB for a packet of 12 bytes; none is shorter than 5 or 11 bytes. */
+function couldHoldItsRecords(message: Buffer): boolean {
+  if (message.length < headerBytes) return false
+  const recordCount = message.readUInt16BE(6) + message.readUInt16BE(8) + message.readUInt16BE(10)
+  return headerBytes + message.readUInt16BE(4) * 5 + recordCount * 11 <= message.length
+}
+
+interface Sender {
+  readonly mayBeHeard: boolean
+  readonly bucket: Bucket
 }
 
 interface Bucket {

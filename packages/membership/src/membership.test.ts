@@ -222,6 +222,20 @@ describe('membership without usable multicast', () => {
   })
 })
 
+describe('a membership that is disposed', () => {
+  it('leaves no socket and no timer behind, however often', async ({ skip }) => {
+    skip(obstacle !== null, obstacle ?? undefined)
+    const held = () => process.getActiveResourcesInfo().filter((kind) => kind === 'UDPWrap' || kind === 'Timeout').length
+    const before = held()
+    for (let round = 0; round < 20; round++) {
+      const { membership } = await join(startMembership, { announce: { role: 'agent', id: 'a1', port: 1 }, browse: ['gateway'] })
+      expect(held()).toBeGreaterThan(before)
+      await membership[Symbol.asyncDispose]()
+    }
+    expect(held()).toBe(before)
+  })
+})
+
 describe('an interface that changes', () => {
   it.skipIf(process.platform !== 'linux')('is announced anew, and listeners drop the address it had', async ({ skip }) => {
     skip(obstacle !== null, obstacle ?? undefined)

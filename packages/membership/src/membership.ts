@@ -104,6 +104,7 @@ export async function startMembership(options: MembershipOptions): Promise<Membe
         return log.warn(effect.fields, effect.message)
       case 'reopen':
         for (const [key, { link }] of links) close(key, link, false)
+        log.debug({ used: effect.interfaces.map(({ name }) => name), skipped: describeSkipped(choice) }, 'mDNS interfaces')
         for (const link of effect.interfaces) open(link, effect.generation)
         return
     }
@@ -172,6 +173,6 @@ function describeMulticast(
 /** For people: what was left out and why. */
 export function describeSkipped(choice: InterfaceChoice): string {
   const skipped = choice.skipped.filter(({ reason }) => reason !== 'second address')
-  if (skipped.length === 0) return 'There is none with an IPv4 address.'
+  if (skipped.length === 0) return choice.used.length > 0 ? 'None is left out.' : 'There is none with an IPv4 address.'
   return `Left out: ${skipped.map((entry) => `${entry.interface.name} (${entry.reason})`).join(', ')}.`
 }
