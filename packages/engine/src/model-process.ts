@@ -104,6 +104,8 @@ export class ModelProcess {
       await run.ended
     } finally {
       signal.removeEventListener('abort', cancel)
+      // Its receiver broke: the child does not know yet, and holds the slot until it does.
+      if (this.#runs.has(number)) cancel()
     }
   }
 

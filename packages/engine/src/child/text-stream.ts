@@ -2,8 +2,8 @@
 export type Detokenize = (tokenIds: readonly number[], before: readonly number[]) => string
 
 const replacement = '\uFFFD'
-/** More ids than this are never held: an unfinished character has at most three bytes, and an id has at least one. */
-const heldMax = 8
+/** After so many held ids, and again after as many more, a place to cut is looked for: decoding what is held costs its length. */
+const cutEvery = 8
 const contextKept = 3
 
 export interface TextStream {
@@ -41,13 +41,8 @@ export function createTextStream(detokenize: Detokenize, before: readonly number
       }
       const final = text.slice(emitted, -replacement.length)
       emitted += final.length
-      if (held.length <= heldMax) return final
-      const cut = findCut(detokenize, held, context, text)
-      if (cut === null) {
-        settle(held.length)
-        return final + replacement
-      }
-      settle(cut)
+      const cut = held.length % cutEvery === 0 ? findCut(detokenize, held, context, text) : null
+      if (cut !== null) settle(cut)
       return final
     },
     end() {
@@ -58,7 +53,10 @@ export function createTextStream(detokenize: Detokenize, before: readonly number
   }
 }
 
-/** Where the held ids can be parted so that both parts read as the whole did and the second is only the unfinished character. */
+/**
+ * Where the held ids can be parted so that both parts read as the whole did and the second is only the unfinished character. There
+ * may be no such place while every id ends inside a character; then holding on is the only way not to break one.
+ */
 function findCut(detokenize: Detokenize, held: readonly number[], context: readonly number[], text: string): number | null {
   for (let keep = 1; keep <= 3; keep++) {
     const cut = held.length - keep
