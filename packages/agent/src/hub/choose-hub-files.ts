@@ -1,5 +1,6 @@
 import { ShoalError } from '@shoal/core'
-import { isProjector, parseSplitPart, quantizationOfFileName, splitSetPaths } from '../models/model-names.ts'
+import { quantizationOfFileName } from '@shoal/planner'
+import { isProjector, parseSplitPart, splitSetPaths } from '../models/model-names.ts'
 import type { HubFile, HubRepo } from './hub.ts'
 
 /** Taken in this order when no quantisation was asked for: small for its quality, and present nearly everywhere. */

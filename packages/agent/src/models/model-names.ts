@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { type ModelId, modelId } from '@shoal/core'
+import { quantizationOfFileName } from '@shoal/planner'
 
 /**
  * A file of a split set: `NAME-00001-of-00003.gguf`, as the splitting tool of llama.cpp names the parts. Engines are given the first one.
@@ -27,21 +28,10 @@ export function splitSetPaths(file: string): readonly string[] {
   return Array.from({ length: part.count }, (_, index) => `${part.stem}-${digits(index + 1)}-of-${digits(part.count)}.gguf`)
 }
 
-/**
- * The quantisation in a file name, in upper case: `Qwen3.5-4B-UD-Q4_K_XL.gguf` -> `UD-Q4_K_XL`; null when the name has none. The last
- * one in the name counts, for `gemma-4-E2B_q4_0-it.gguf`.
- */
-export function quantizationOfFileName(file: string): string | null {
-  const stem = stemOf(file)
-  const pattern = /(?<=^|[-._])(?:UD-)?(?:I?Q[1-9](?:_[A-Z0-9]+)*|T?Q[12]_0|MXFP4(?:_MOE)?|NVFP4|BF16|FP?16|FP?32)(?=$|[-._])/gi
-  const found = [...stem.matchAll(pattern)].at(-1)?.[0].toUpperCase()
-  return found?.replace(/^FP(16|32)$/, 'F$1') ?? null
-}
-
 /** File name without folder, `.gguf` and the suffix of a part. */
 export function stemOf(file: string): string {
   const name = path.posix.basename(file.replaceAll('\\', '/'))
-  return path.posix.basename(parseSplitPart(name)?.stem ?? name.replace(/\.gguf$/i, ''))
+  return parseSplitPart(name)?.stem ?? name.replace(/\.gguf$/i, '')
 }
 
 /** Vision projectors lie beside their model, and are none: every publisher calls them `mmproj...`. */
