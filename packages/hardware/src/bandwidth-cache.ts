@@ -15,7 +15,7 @@ const methodVersion = 1
 
 export interface StoredBandwidth {
   readonly bytesPerSecond: number
-  /** How many measurements it is the best of. */
+  /** Measurements on idle cores among those it is the best of. */
   readonly runs: number
 }
 
@@ -26,7 +26,7 @@ export async function readBandwidthCache(file: string, key: BandwidthKey): Promi
     if (typeof stored !== 'object' || stored === null || !('key' in stored) || stored.key !== textOf(key)) return null
     const bytesPerSecond = 'bytesPerSecond' in stored ? stored.bytesPerSecond : null
     const runs = 'runs' in stored ? stored.runs : null
-    return isPositive(bytesPerSecond) && isPositive(runs) ? { bytesPerSecond, runs } : null
+    return isCount(bytesPerSecond) && bytesPerSecond > 0 && isCount(runs) ? { bytesPerSecond, runs } : null
   } catch {
     return null
   }
@@ -56,6 +56,6 @@ function textOf({ model, totalBytes, usableCores }: BandwidthKey): string {
   return JSON.stringify([methodVersion, model, totalBytes, usableCores])
 }
 
-function isPositive(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value) && value > 0
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0
 }

@@ -14,16 +14,22 @@ export interface CoordinatorOptions {
   readonly rounds: readonly ReadOperation[]
 }
 
-interface RoundResult {
+export interface RoundSpeed {
+  readonly bytesPerSecond: number
+  /** CPU time the threads got over the time they asked for, 0 to about 1: below 1 when other programs wanted the same cores. */
+  readonly cpuShare: number
+}
+
+interface ThreadRound {
   readonly bytes: number
   readonly elapsedMs: number
 }
 
-/** Owns the memory, starts the readers, runs one round after another on all of them at once, and writes bytes per second of each round as JSON. */
+/** Owns the memory, starts the readers, runs one round after another on all of them at once, and writes a RoundSpeed for each as a line of JSON. */
 export async function coordinator({ readerSource, threads, bytes, roundMs, rounds }: CoordinatorOptions): Promise<void> {
   const { Worker } = process.getBuiltinModule('node:worker_threads')
   const shared = new SharedArrayBuffer(bytes)
-  const ask = (worker: InstanceType<typeof Worker>, operation: ReadOperation | null): Promise<RoundResult> =>
+  const ask = (worker: InstanceType<typeof Worker>, operation: ReadOperation | null): Promise<ThreadRound> =>
     new Promise((resolve) => {
       worker.once('message', resolve)
       if (operation !== null) worker.postMessage(operation)
@@ -33,13 +39,16 @@ export async function coordinator({ readerSource, threads, bytes, roundMs, round
     return new Worker(readerSource, { eval: true, execArgv: [], workerData: own })
   })
   await Promise.all(readers.map((worker) => ask(worker, null)))
-  const speeds: number[] = []
   for (const operation of rounds) {
+    const before = process.cpuUsage()
     const results = await Promise.all(readers.map((worker) => ask(worker, operation)))
+    const { user, system } = process.cpuUsage(before)
+    const elapsedMs = Math.max(...results.map((result) => result.elapsedMs))
     const total = results.reduce((sum, result) => sum + result.bytes, 0)
-    speeds.push((total / Math.max(...results.map((result) => result.elapsedMs))) * 1000)
+    const speed: RoundSpeed = { bytesPerSecond: (total / elapsedMs) * 1000, cpuShare: (user + system) / 1000 / (threads * elapsedMs) }
+    process.stdout.write(`${JSON.stringify(speed)}\n`)
   }
-  process.stdout.write(JSON.stringify(speeds), () => process.exit(0))
+  process.stdout.write('', () => process.exit(0))
 }
 
 /** A thread: fills its part, says so, and on each message reads the whole memory round and round, from its own part on, until the time is up. */

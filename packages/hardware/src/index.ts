@@ -1,4 +1,4 @@
-export { chooseSkip, type InterfaceKind, type InterfaceSkip } from './interface-kind.ts'
+export type { InterfaceKind, InterfaceSkip } from './interface-kind.ts'
 export { type ListedInterface, listInterfaces } from './interfaces.ts'
 export { type MemorySample, sampleMemory } from './memory.ts'
 export { type NodeProfileOptions, probeNodeProfile } from './node-profile.ts'

@@ -38,18 +38,24 @@ export function classifyInterface(name: string, isLoopback: boolean, link: LinkF
   return 'unknown'
 }
 
-/** Null = may lead to other machines. A container's own `eth0` is virtual and yet its only way out, so being virtual is no reason by itself. */
-export function chooseSkip(name: string, address: string | null, link: LinkFacts | null): InterfaceSkip | null {
+export interface InterfaceFacts {
+  readonly name: string
+  readonly address: string | null
+  /** One of the interface's addresses is neither loopback nor link-local. */
+  readonly isRoutable: boolean
+  readonly link: LinkFacts | null
+}
+
+/**
+ * Null = may lead to other machines. Being virtual is no reason by itself: a container's own `eth0` is, and yet its only way out. So is
+ * the end of a cable between namespaces when it has an address of its own; the host's end of a container's cable has none.
+ */
+export function chooseSkip({ name, address, isRoutable, link }: InterfaceFacts): InterfaceSkip | null {
   if (vpnNames.test(name) || link?.type === 'wireguard' || link?.isTunnel === true) return 'vpn'
-  if (containerNames.test(name) && link?.hasDevice !== true) return isOwnEndOfCable(name, address) ? null : 'container'
+  if (containerNames.test(name) && link?.hasDevice !== true && !(name.startsWith('veth') && isRoutable)) return 'container'
   if (hypervisorNames.test(name) && link?.hasDevice !== true) return 'hypervisor'
   if (address === null) return 'no-address'
   return isLinkLocal(address) ? 'link-local' : null
-}
-
-/** The host's end of a container's cable has no routable address; one that has is how this machine reaches its network. */
-function isOwnEndOfCable(name: string, address: string | null): boolean {
-  return name.startsWith('veth') && address !== null && !isLinkLocal(address)
 }
 
 export function isLinkLocal(address: string): boolean {

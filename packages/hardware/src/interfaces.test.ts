@@ -75,10 +75,14 @@ test('every interface of a busy host, with its kind, its speed and why it is ski
 
 test("a container's or namespace's own end of its cable is its way out, whatever its name", async () => {
   await using machine = await startFixtureMachine({ ...link('eth0', [], { speed: '10000' }), ...link('veth-node') })
-  const listed = await listInterfaces({ ...machine, addresses: { eth0: [info('172.17.0.2')], 'veth-node': [info('10.77.0.2')] } })
+  const listed = await listInterfaces({
+    ...machine,
+    addresses: { eth0: [info('172.17.0.2')], 'veth-node': [info('10.77.0.2'), info('fe80::3')] },
+  })
   expect(listed).toMatchObject([
     { name: 'eth0', kind: 'virtual', speedMbitPerSecond: null, skip: null },
     { name: 'veth-node', kind: 'virtual', skip: null },
+    { name: 'veth-node', kind: 'virtual', skip: 'link-local' },
   ])
 })
 

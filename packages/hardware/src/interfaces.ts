@@ -1,6 +1,6 @@
 import os from 'node:os'
 import type { NetworkInterfaceProfile } from '@shoal/core'
-import { chooseSkip, classifyInterface, type InterfaceKind, type InterfaceSkip, type LinkFacts } from './interface-kind.ts'
+import { chooseSkip, classifyInterface, type InterfaceKind, type InterfaceSkip, isLinkLocal, type LinkFacts } from './interface-kind.ts'
 import { listNames, type MachineSource, readNumber, readText, thisMachine } from './machine-source.ts'
 
 export interface InterfaceSource extends MachineSource {
@@ -53,6 +53,7 @@ async function describe(
 ): Promise<ListedInterface> {
   const link = source.platform === 'linux' ? await readLink(source, name) : null
   const other = links?.get(name) ?? null
+  const isRoutable = (source.addresses[name] ?? []).some((each) => !each.internal && !isLinkLocal(each.address))
   const byName = classifyInterface(name, info.internal, link)
   const kind = byName === 'unknown' ? (other?.kind ?? 'unknown') : byName
   const speed = source.platform === 'linux' ? await readSpeed(source, name) : (other?.speedMbitPerSecond ?? null)
@@ -63,7 +64,7 @@ async function describe(
     kind,
     // The figures of virtual links are made up by their drivers: 10000 for a veth, 10 for a tunnel.
     speedMbitPerSecond: kind === 'wired' || kind === 'wireless' ? speed : null,
-    skip: info.internal ? 'loopback' : chooseSkip(name, info.address, link),
+    skip: info.internal ? 'loopback' : chooseSkip({ name, address: info.address, isRoutable, link }),
   }
 }
 
@@ -77,7 +78,7 @@ async function describeWithoutAddress(source: InterfaceSource, name: string): Pr
   if (flags === null) return null
   const isLoopback = (flags & iffLoopback) !== 0
   const isDown = (flags & iffUp) === 0 || state === 'down' || state === 'lowerlayerdown'
-  const skip = isDown ? 'down' : isLoopback ? 'loopback' : chooseSkip(name, null, link)
+  const skip = isDown ? 'down' : isLoopback ? 'loopback' : chooseSkip({ name, address: null, isRoutable: false, link })
   return { name, address: null, family: null, kind: classifyInterface(name, isLoopback, link), speedMbitPerSecond: null, skip }
 }
 

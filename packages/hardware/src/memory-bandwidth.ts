@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
-import { type CoordinatorOptions, coordinator, type ReadOperation, reader } from './bandwidth-child.ts'
+import { type CoordinatorOptions, coordinator, type ReadOperation, type RoundSpeed, reader } from './bandwidth-child.ts'
 import { listNames, type MachineSource, readText } from './machine-source.ts'
 
 export interface BandwidthOptions {
@@ -12,15 +11,23 @@ export interface BandwidthOptions {
   readonly timeoutMs?: number
 }
 
+export interface Bandwidth {
+  readonly bytesPerSecond: number
+  /** Other programs kept the cores busy meanwhile: the memory is at least this fast, and worth measuring again. */
+  readonly isDisturbed: boolean
+}
+
 const mebibyte = 1024 * 1024
 const roundMs = 20
 const rounds: readonly ReadOperation[] = ['memcmp', 'memchr', 'memcmp', 'ascii']
 /** Few threads fill the memory channels of one socket; more would only lengthen the probe. */
 const threadsMax = 16
+/** 0.97 and more were seen on an idle machine, 0.3-0.7 with as many busy programs as cores. */
+const undisturbedShare = 0.9
 
 /**
  * Read bandwidth of main memory in bytes per second, all usable cores together (at most 16 threads); null when too little memory is
- * free to tell it from the cache. Rejects when the probe's process fails or takes longer than `timeoutMs`.
+ * free to tell it from the cache. Rejects when the probe's process fails, or has not finished one round after `timeoutMs`.
  *
  * Method: threads read one common memory, several times the last-level cache, by native operations of Node that run at the memory's
  * speed: `Buffer.compare` (memcmp), `Buffer.indexOf` (memchr) and `isAscii` (simdutf, for systems whose C library is slow at the
@@ -38,7 +45,7 @@ export async function measureBandwidth({
   availableBytes,
   cacheBytes,
   timeoutMs = 2000,
-}: BandwidthOptions): Promise<number | null> {
+}: BandwidthOptions): Promise<Bandwidth | null> {
   const threads = Math.max(1, Math.min(threadsMax, Math.floor(usableCores)))
   const bytes = chooseProbeBytes(availableBytes, cacheBytes)
   if (bytes === null) return null
@@ -46,19 +53,11 @@ export async function measureBandwidth({
   // A process of its own: what threads leave behind in their parent (25 MB were seen) would stay for the agent's whole life.
   const { NODE_OPTIONS: _, ...env } = process.env
   const source = `(${coordinator.toString()})(${JSON.stringify(options)})`
-  const arguments_ = ['--input-type=commonjs', '--eval', source]
-  const { stdout } = await promisify(execFile)(process.execPath, arguments_, {
-    env,
-    timeout: timeoutMs,
-    killSignal: 'SIGKILL',
-    windowsHide: true,
-  }).catch((error: { readonly code?: unknown; readonly signal?: unknown; readonly stderr?: unknown }) => {
-    // The library's message would repeat the whole program.
-    throw new Error(
-      `the probe's process failed: exit ${String(error.code)}, signal ${String(error.signal)}, ${String(error.stderr).slice(0, 500)}`,
-    )
-  })
-  return bestOf(stdout)
+  const { stdout, failure } = await runNode(['--input-type=commonjs', '--eval', source], { env, timeoutMs })
+  const best = bestOf(stdout)
+  // Rounds that were done before the time was up are as good as any.
+  if (best === null) throw new Error(`the probe's process gave no figure: ${failure ?? 'no output'}`)
+  return best
 }
 
 /**
@@ -92,9 +91,29 @@ export async function readCacheBytes(source: MachineSource): Promise<number | nu
   return distinct.size === 0 ? null : [...distinct.values()].reduce((sum, bytes) => sum + bytes, 0)
 }
 
-function bestOf(output: string): number {
-  const speeds: unknown = JSON.parse(output)
-  const known = Array.isArray(speeds) ? speeds.filter((speed) => typeof speed === 'number' && Number.isFinite(speed) && speed > 0) : []
-  if (known.length === 0) throw new Error(`the probe's process gave no speeds: ${output.slice(0, 200)}`)
-  return Math.max(...known)
+interface NodeRun {
+  readonly stdout: string
+  /** Null when it ended by itself with 0. */
+  readonly failure: string | null
+}
+
+function runNode(args: readonly string[], { env, timeoutMs }: { env: NodeJS.ProcessEnv; timeoutMs: number }): Promise<NodeRun> {
+  return new Promise((resolve) => {
+    const options = { env, timeout: timeoutMs, killSignal: 'SIGKILL', windowsHide: true } as const
+    execFile(process.execPath, args, options, (error, stdout, stderr) => {
+      // The error's own message would repeat the whole program.
+      const failure = error === null ? null : `exit ${error.code ?? null}, signal ${error.signal ?? null} ${stderr.slice(0, 500)}`.trim()
+      resolve({ stdout, failure })
+    })
+  })
+}
+
+/** The fastest round of those whose lines are whole; null when none is. */
+function bestOf(output: string): Bandwidth | null {
+  const lines = output.slice(0, output.lastIndexOf('\n') + 1).split('\n')
+  const speeds = lines.filter((line) => line !== '').map((line): RoundSpeed => JSON.parse(line))
+  const [first, ...others] = speeds
+  if (first === undefined) return null
+  const best = others.reduce((fastest, speed) => (speed.bytesPerSecond > fastest.bytesPerSecond ? speed : fastest), first)
+  return { bytesPerSecond: Math.round(best.bytesPerSecond), isDisturbed: best.cpuShare < undisturbedShare }
 }

@@ -15,7 +15,7 @@ export interface NodeProfileOptions {
   readonly modelsDir: string
   /** What the engine can really use; this package does not ask drivers. */
   readonly probeGpus: () => Promise<readonly GpuProfile[]>
-  /** File that keeps the measured memory bandwidth, so that only the first three starts pay for it. */
+  /** File that keeps the measured memory bandwidth, so that only the first starts pay for it. */
   readonly bandwidthCachePath: string
   readonly log: Log
   /** Measures the bandwidth anew and forgets the stored figure, for example after memory was exchanged. */
@@ -59,7 +59,7 @@ export async function probeNodeProfile(options: NodeProfileOptions): Promise<Nod
   }
 }
 
-/** Other programs only ever make the memory look slower than it is, so the best of the first starts is kept. */
+/** Other programs only ever make the memory look slower than it is, so the best of the first three starts is kept that found idle cores. */
 const measuredStarts = 3
 
 interface Probe<T> {
@@ -102,8 +102,10 @@ async function bandwidthOf(cpu: CpuProfile, memory: MemorySample, options: NodeP
     return null
   })
   if (measured === null) return stored?.bytesPerSecond ?? null
-  const bytesPerSecond = Math.max(Math.round(measured), remeasureBandwidth ? 0 : (stored?.bytesPerSecond ?? 0))
-  await writeBandwidthCache(file, key, { stored: { bytesPerSecond, runs: remeasureBandwidth ? 1 : (stored?.runs ?? 0) + 1 }, log })
+  const earlier = remeasureBandwidth ? { bytesPerSecond: 0, runs: 0 } : (stored ?? { bytesPerSecond: 0, runs: 0 })
+  const bytesPerSecond = Math.max(measured.bytesPerSecond, earlier.bytesPerSecond)
+  const runs = earlier.runs + (measured.isDisturbed ? 0 : 1)
+  await writeBandwidthCache(file, key, { stored: { bytesPerSecond, runs }, log })
   return bytesPerSecond
 }
 
