@@ -24,8 +24,7 @@ export function parseManifest(headers: readonly GgufHeader[]): ModelManifest {
   const [first] = headers
   if (first === undefined) throw new RangeError('a model has at least one part')
   const lookup = createMetadataLookup(first.metadata)
-  const architecture = lookup.text('general.architecture')
-  if (architecture === null) throw invalidFile(first.name, 'has no general.architecture')
+  const architecture = architectureOf(lookup, first.name)
   const tensors = mergeTensors(headers)
   const shape = shapeOf({ lookup, architecture, name: first.name })
   const kinds = layerKindsOf(lookup, architecture, shape.layerCount)
@@ -48,6 +47,15 @@ export function parseManifest(headers: readonly GgufHeader[]): ModelManifest {
     chatTemplate: lookup.text('tokenizer.chat_template'),
     isDemo: lookup.flag(demoKey) === true,
   }
+}
+
+/** Adapters and projectors of vision models are GGUF files too. */
+function architectureOf(lookup: MetadataLookup, name: string): string {
+  const architecture = lookup.text('general.architecture')
+  if (architecture === null) throw invalidFile(name, 'has no general.architecture')
+  const fileKind = lookup.text('general.type') ?? (architecture === 'clip' ? 'mmproj' : 'model')
+  if (fileKind !== 'model') throw invalidFile(name, `holds no language model but a part of type ${fileKind}`, 'Name the model file itself.')
+  return architecture
 }
 
 interface ArchitectureFacts {

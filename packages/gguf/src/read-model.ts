@@ -29,7 +29,11 @@ function checkSplitCount(headers: readonly GgufHeader[]): void {
   for (const [index, header] of headers.entries()) {
     const count = header.metadata.get('split.count') ?? headers.length
     if (count !== headers.length && !(count === 0 && headers.length === 1)) {
-      throw invalidFile(header.name, `says it is one of ${String(count)} parts, its file name says ${headers.length}`)
+      throw invalidFile(
+        header.name,
+        `says it is one of ${String(count)} parts, its file name says ${headers.length}`,
+        'Give all parts their original names, NAME-00001-of-0000N.gguf and so on, in one folder.',
+      )
     }
     const number = header.metadata.get('split.no') ?? index
     if (number !== index) throw invalidFile(header.name, `says it is part ${Number(number) + 1}, its file name says ${index + 1}`)

@@ -15,6 +15,6 @@ export function splitSetPaths(path: string): readonly string[] {
   const count = Number(parts)
   if (count < 1 || count > partsMax) throw invalidFile(path, `names itself one of ${count} parts`)
   const partPath = (index: number) => join(dirname(path), `${stem}-${String(index).padStart(5, '0')}-of-${parts}.gguf`)
-  if (Number(part) !== 1) throw invalidFile(path, `is part ${Number(part)} of ${count}; name the first part, ${partPath(1)}`)
+  if (Number(part) !== 1) throw invalidFile(path, `is part ${Number(part)} of ${count}`, `Name the first part: ${partPath(1)}`)
   return Array.from({ length: count }, (_, index) => partPath(index + 1))
 }

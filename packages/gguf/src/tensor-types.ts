@@ -54,7 +54,13 @@ const byId: ReadonlyMap<number, TensorType> = new Map(
 const byName: ReadonlyMap<string, TensorType> = new Map([...byId.values()].map((type) => [type.name, type]))
 
 export const tensorTypeById = (id: number): TensorType | null => byId.get(id) ?? null
-export const tensorTypeByName = (name: string): TensorType | null => byName.get(name) ?? null
+
+/** @throws RangeError for a name that is not in the table; the writer's types are. */
+export function requireTensorType(name: string): TensorType {
+  const type = byName.get(name)
+  if (type === undefined) throw new RangeError(`no tensor type ${name}`)
+  return type
+}
 
 /** Labels of `general.file_type` (llama.h `enum llama_ftype`), in the spelling file names use. */
 const fileTypeLabels: Readonly<Record<number, string>> = {

@@ -1,1 +1,1 @@
-export {}
+export { type SmallModelOptions, smallModel, smallModelSpec } from './testing/small-model.ts'

@@ -32,6 +32,8 @@ export interface ChainModelOptions {
 
 const headLength = 64
 const hashLength = 32
+/** One entry is used; the rest keeps rows a multiple of 32. */
+const constantLength = 32
 /** Length of a one-hot entry and of the constant in the stream. */
 const unit = 4
 const hashUnit = 0.5
@@ -55,32 +57,92 @@ const bonuses: readonly number[] = [40, 20, 20]
 const tasteStrength = 0.25
 const moodStrength = 0.8
 
-export function createChainModel({ chain, tokenCount, idOf, templateTokens }: ChainModelOptions): ChainModel {
+export function createChainModel(options: ChainModelOptions): ChainModel {
+  const layout = layoutOf(options.chain)
+  const { embeddingLength, headCount } = layout
+  const attention = attentionMatrices(layout)
+  return {
+    embeddingLength,
+    headCount,
+    headLength,
+    feedForwardLength,
+    ropeBase,
+    normEpsilon,
+    tensors: [
+      embeddingMatrix(options, layout).plan('token_embd.weight'),
+      onesPlan('blk.0.attn_norm.weight', embeddingLength),
+      attention.query.plan('blk.0.attn_q.weight'),
+      attention.key.plan('blk.0.attn_k.weight'),
+      attention.value.plan('blk.0.attn_v.weight'),
+      attention.output.plan('blk.0.attn_output.weight'),
+      onesPlan('blk.0.ffn_norm.weight', embeddingLength),
+      new Matrix(feedForwardLength, embeddingLength).plan('blk.0.ffn_gate.weight'),
+      new Matrix(feedForwardLength, embeddingLength).plan('blk.0.ffn_up.weight'),
+      new Matrix(embeddingLength, feedForwardLength).plan('blk.0.ffn_down.weight'),
+      onesPlan('output_norm.weight', embeddingLength),
+      headMatrix(options, layout).plan('output.weight'),
+    ],
+  }
+}
+
+/** Sections of the residual stream by their first index, and what the norms multiply it with. */
+interface Layout {
+  /** The word of each state; state 0 is outside the chain. */
+  readonly states: readonly string[]
+  readonly headsPerWord: number
+  /** Section `distance` of this length holds the one-hot of the word that many places back. */
+  readonly wordSection: number
+  readonly constantAt: number
+  readonly hashAt: number
+  readonly silentHashAt: number
+  readonly moodAt: number
+  readonly embeddingLength: number
+  readonly headCount: number
+  readonly normBefore: number
+  readonly normAfter: number
+}
+
+function layoutOf(chain: WordChain): Layout {
   const states = [outside, ...chain.words]
   const headsPerWord = Math.ceil(states.length / headLength)
   const wordSection = headsPerWord * headLength
   const constantAt = wordSection * chainReach
-  const hashAt = constantAt + 32
+  const hashAt = constantAt + constantLength
   const silentHashAt = hashAt + hashLength
   const moodAt = silentHashAt + hashLength
   const embeddingLength = moodAt + hashLength
-  const headCount = headsPerWord * (chainReach - 1) + 1
+  // The norms divide by the root mean square: the same for every token by construction, so one factor undoes each. The mood is small.
+  const squaresBefore = 2 * unit ** 2 + hashLength * hashUnit ** 2
+  const squaresAfter = squaresBefore + (chainReach - 1) * unit ** 2
+  return {
+    states,
+    headsPerWord,
+    wordSection,
+    constantAt,
+    hashAt,
+    silentHashAt,
+    moodAt,
+    embeddingLength,
+    headCount: headsPerWord * (chainReach - 1) + 1,
+    normBefore: Math.sqrt(embeddingLength / squaresBefore),
+    normAfter: Math.sqrt(embeddingLength / squaresAfter),
+  }
+}
+
+function embeddingMatrix({ chain, tokenCount, idOf, templateTokens }: ChainModelOptions, layout: Layout): Matrix {
   const stateOf = new Map(chain.words.map((word, index) => [idOf(word), index + 1]))
-
-  // The norms divide by the root mean square: constant over tokens by construction, so that one factor undoes each.
-  const squaresBefore = unit ** 2 * 2 + hashUnit ** 2 * hashLength
-  const squaresAfter = squaresBefore + unit ** 2 * (chainReach - 1)
-  const normBefore = Math.sqrt(embeddingLength / squaresBefore)
-  const normAfter = Math.sqrt(embeddingLength / squaresAfter)
-
-  const embedding = new Matrix(tokenCount, embeddingLength)
+  const embedding = new Matrix(tokenCount, layout.embeddingLength)
   for (let token = 0; token < tokenCount; token += 1) {
     embedding.set(token, stateOf.get(token) ?? 0, unit)
-    embedding.set(token, constantAt, unit)
-    const at = stateOf.has(token) || templateTokens.has(token) ? silentHashAt : hashAt
+    embedding.set(token, layout.constantAt, unit)
+    const at = stateOf.has(token) || templateTokens.has(token) ? layout.silentHashAt : layout.hashAt
     for (let index = 0; index < hashLength; index += 1) embedding.set(token, at + index, hashUnit * signOf(token, index))
   }
+  return embedding
+}
 
+function attentionMatrices(layout: Layout) {
+  const { headsPerWord, headCount, embeddingLength, constantAt, normBefore, wordSection } = layout
   const attentionLength = headCount * headLength
   const query = new Matrix(attentionLength, embeddingLength)
   const key = new Matrix(attentionLength, embeddingLength)
@@ -89,28 +151,32 @@ export function createChainModel({ chain, tokenCount, idOf, templateTokens }: Ch
   const perConstant = lookStrength / (unit * normBefore)
   for (let head = 0; head < headCount - 1; head += 1) {
     const back = Math.floor(head / headsPerWord) + 1
-    for (let pair = 0; pair < headLength / 2; pair += 1) {
-      // Position rotates pair i by base^(-2i/length) a place; turning the key ahead by `back` places puts the peak there.
-      const angle = back * ropeBase ** ((-2 * pair) / headLength)
-      const row = head * headLength + 2 * pair
-      query.set(row, constantAt, perConstant)
-      key.set(row, constantAt, perConstant * Math.cos(angle))
-      key.set(row + 1, constantAt, perConstant * Math.sin(angle))
-    }
+    const part = (head % headsPerWord) * headLength
     for (let index = 0; index < headLength; index += 1) {
       const row = head * headLength + index
-      value.set(row, (head % headsPerWord) * headLength + index, 1)
-      output.set(wordSection * back + (head % headsPerWord) * headLength + index, row, 1 / normBefore)
+      if (index % 2 === 0) {
+        // A place rotates this pair by base^(-index / length); turning the key ahead by `back` places puts the peak there.
+        const angle = back * ropeBase ** (-index / headLength)
+        query.set(row, constantAt, perConstant)
+        key.set(row, constantAt, perConstant * Math.cos(angle))
+        key.set(row + 1, constantAt, perConstant * Math.sin(angle))
+      }
+      value.set(row, part + index, 1)
+      output.set(wordSection * back + part + index, row, 1 / normBefore)
     }
   }
   // The last head keeps zero queries: equal attention to everything before it.
   for (let index = 0; index < hashLength; index += 1) {
     const row = (headCount - 1) * headLength + index
-    value.set(row, hashAt + index, 1)
-    output.set(moodAt + index, row, moodGain / normBefore)
+    value.set(row, layout.hashAt + index, 1)
+    output.set(layout.moodAt + index, row, moodGain / normBefore)
   }
+  return { query, key, value, output }
+}
 
-  const head = new Matrix(tokenCount, embeddingLength)
+function headMatrix({ chain, tokenCount, idOf }: ChainModelOptions, layout: Layout): Matrix {
+  const { states, wordSection, moodAt, normAfter } = layout
+  const head = new Matrix(tokenCount, layout.embeddingLength)
   for (const candidate of states) {
     const token = idOf(candidate)
     for (const [distance, table] of chain.seen.entries()) {
@@ -124,29 +190,7 @@ export function createChainModel({ chain, tokenCount, idOf, templateTokens }: Ch
       head.set(token, moodAt + index, (moodStrength * signOf(token, 2000 + index)) / normAfter)
     }
   }
-
-  return {
-    embeddingLength,
-    headCount,
-    headLength,
-    feedForwardLength,
-    ropeBase,
-    normEpsilon,
-    tensors: [
-      embedding.plan('token_embd.weight'),
-      onesPlan('blk.0.attn_norm.weight', embeddingLength),
-      query.plan('blk.0.attn_q.weight'),
-      key.plan('blk.0.attn_k.weight'),
-      value.plan('blk.0.attn_v.weight'),
-      output.plan('blk.0.attn_output.weight'),
-      onesPlan('blk.0.ffn_norm.weight', embeddingLength),
-      new Matrix(feedForwardLength, embeddingLength).plan('blk.0.ffn_gate.weight'),
-      new Matrix(feedForwardLength, embeddingLength).plan('blk.0.ffn_up.weight'),
-      new Matrix(embeddingLength, feedForwardLength).plan('blk.0.ffn_down.weight'),
-      onesPlan('output_norm.weight', embeddingLength),
-      head.plan('output.weight'),
-    ],
-  }
+  return head
 }
 
 /** +1 or -1, by a hash of two numbers (the finaliser of MurmurHash3). */

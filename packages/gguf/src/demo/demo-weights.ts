@@ -1,4 +1,4 @@
-import { type TensorType, tensorTypeByName } from '../tensor-types.ts'
+import { requireTensorType } from '../tensor-types.ts'
 import type { TensorPlan } from '../write/gguf-writer.ts'
 import { halfBits } from '../write/half-float.ts'
 
@@ -23,7 +23,7 @@ export class Matrix {
     const { columns } = this
     return {
       name,
-      type: typeNamed('F16'),
+      type: requireTensorType('F16'),
       dims: [columns, this.rows],
       fillRows: (target, firstRow, rowCount) => {
         const halves = new Uint16Array(target.buffer, target.byteOffset, rowCount * columns)
@@ -40,14 +40,8 @@ export class Matrix {
 export function onesPlan(name: string, length: number): TensorPlan {
   return {
     name,
-    type: typeNamed('F32'),
+    type: requireTensorType('F32'),
     dims: [length],
     fillRows: (target) => new Float32Array(target.buffer, target.byteOffset, length).fill(1),
   }
-}
-
-function typeNamed(name: string): TensorType {
-  const type = tensorTypeByName(name)
-  if (type === null) throw new RangeError(`no tensor type ${name}`)
-  return type
 }

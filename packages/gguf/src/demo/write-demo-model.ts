@@ -2,7 +2,7 @@ import { modelId } from '@shoal/core'
 import { demoKey } from '../manifest.ts'
 import { writeGguf } from '../write/gguf-writer.ts'
 import { f32, flag, type MetadataInputs, text, u32 } from '../write/header-encoder.ts'
-import { chatRoles, chatSpecials, createVocabulary, endOfTurn, spell, vocabularyMetadata } from '../write/vocabulary.ts'
+import { chatRoles, chatSpecials, chatTemplate, createVocabulary, endOfTurn, spell, vocabularyMetadata } from '../write/vocabulary.ts'
 import { createChainModel } from './chain-model.ts'
 import { demoScript } from './script.ts'
 import { createWordChain, outside } from './word-chain.ts'
@@ -48,7 +48,7 @@ export async function writeDemoModel(path: string): Promise<void> {
     'llama.attention.layer_norm_rms_epsilon': f32(model.normEpsilon),
     'llama.rope.dimension_count': u32(model.headLength),
     'llama.rope.freq_base': f32(model.ropeBase),
-    ...vocabularyMetadata(vocabulary),
+    ...vocabularyMetadata(vocabulary, chatTemplate),
   }
   await writeGguf({ metadata, tensors: model.tensors }, path)
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { open, rename, rm } from 'node:fs/promises'
 import { ShoalError } from '@shoal/core'
 import { alignUp, encodeHeader, type MetadataInputs, type TensorLayout } from './header-encoder.ts'
@@ -24,7 +25,7 @@ const chunkBytesMax = 4 * 1024 * 1024
  * @throws ShoalError DISK_FULL, or INTERNAL with the system's error as cause.
  */
 export async function writeGguf(plan: GgufPlan, path: string): Promise<void> {
-  const partial = `${path}.${process.pid}.part`
+  const partial = `${path}.${randomUUID()}.part`
   try {
     await using file = await open(partial, 'w')
     const header = encodeHeader(plan.metadata, plan.tensors)

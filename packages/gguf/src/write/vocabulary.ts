@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { flag, i32s, type MetadataInputs, text, texts, u32 } from './header-encoder.ts'
 
 /** A special token: `control` never shows in text, `marker` does. */
@@ -11,6 +12,8 @@ export interface Vocabulary {
   readonly tokens: readonly string[]
   /** llama.cpp's token types, in order of `tokens`. */
   readonly types: readonly number[]
+  /** True for merged pieces made of whole characters: not for single bytes and special tokens. */
+  readonly speakable: readonly boolean[]
   /** Pairs in order of rank: the first that applies wins. */
   readonly merges: readonly string[]
   idOf(token: string): number
@@ -33,6 +36,8 @@ const byteLetters: readonly string[] = (() => {
     return String.fromCodePoint(0xff + moved)
   })
 })()
+
+const letterBytes: ReadonlyMap<string, number> = new Map(byteLetters.map((letter, byte) => [letter, byte]))
 
 /** Text -> the file's spelling of its UTF-8 bytes. */
 export const spell = (value: string): string => [...Buffer.from(value, 'utf8')].map((byte) => byteLetters[byte] ?? '').join('')
@@ -66,14 +71,17 @@ export function createVocabulary(
     }
   }
   const types = tokens.map(() => normalType)
+  const speakable = tokens.map((token, id) => id >= byteLetters.length && isWholeText(token))
   for (const special of specials) {
     tokens.push(special.text)
     types.push(special.kind === 'control' ? controlType : markerType)
+    speakable.push(false)
   }
   const ids = new Map(tokens.map((token, id) => [token, id]))
   return {
     tokens,
     types,
+    speakable,
     merges,
     idOf(token) {
       const id = ids.get(token)
@@ -81,6 +89,12 @@ export function createVocabulary(
       return id
     },
   }
+}
+
+/** Whether a spelled token decodes by itself. */
+function isWholeText(token: string): boolean {
+  const bytes = Uint8Array.from([...token], (letter) => letterBytes.get(letter) ?? 0)
+  return isUtf8(bytes)
 }
 
 export const startOfTurn = '<|im_start|>'
@@ -98,11 +112,19 @@ export const chatSpecials: readonly SpecialToken[] = [
 
 export const chatRoles: readonly string[] = ['system', 'user', 'assistant']
 
-/** ChatML; with `enable_thinking` given it opens a thinking block or an empty one, as Qwen's templates do. */
-export const chatTemplate = `{%- for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}{%- endfor %}
+const chatTurns = `{%- for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}{%- endfor %}`
+
+/** ChatML. */
+export const chatTemplate = `${chatTurns}
 {%- if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{%- endif %}`
 
-export function vocabularyMetadata(vocabulary: Vocabulary): MetadataInputs {
+/** ChatML of a thinking model: opens a block of thoughts when `enable_thinking` is true, else an empty one, as Qwen3.5's small models do. */
+export const thinkingChatTemplate = `${chatTurns}
+{%- if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}
+{%- if enable_thinking is defined and enable_thinking is true %}{{ '<think>\\n' }}{%- else %}{{ '<think>\\n\\n</think>\\n\\n' }}{%- endif %}
+{%- endif %}`
+
+export function vocabularyMetadata(vocabulary: Vocabulary, template: string): MetadataInputs {
   return {
     'tokenizer.ggml.model': text('gpt2'),
     'tokenizer.ggml.pre': text('gpt-2'),
@@ -113,6 +135,6 @@ export function vocabularyMetadata(vocabulary: Vocabulary): MetadataInputs {
     'tokenizer.ggml.eos_token_id': u32(vocabulary.idOf(endOfTurn)),
     'tokenizer.ggml.padding_token_id': u32(vocabulary.idOf(endOfText)),
     'tokenizer.ggml.add_bos_token': flag(false),
-    'tokenizer.chat_template': text(chatTemplate),
+    'tokenizer.chat_template': text(template),
   }
 }
