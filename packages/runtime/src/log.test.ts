@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { openSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { createLog, type LogOptions } from './log.ts'
@@ -83,4 +84,21 @@ test('every line written before an exit reaches stderr, and none stdout', async 
   expect(stdout).toBe('')
   expect(stderr.trimEnd().split('\n')).toHaveLength(2000)
   expect(stderr).toContain('"n":1999')
+})
+
+test.runIf(process.platform === 'linux')('a full disk behind stderr loses lines and not the program', async () => {
+  const modulePath = fileURLToPath(new URL('./log.ts', import.meta.url))
+  const code = `const { createLog } = await import(${JSON.stringify(modulePath)})
+    const log = createLog({ level: 'info', name: 'x' })
+    for (let n = 0; n < 100; n++) log.info({ n }, 'line')
+    await new Promise((resolve) => setImmediate(resolve))
+    log.info({}, 'after')
+    console.log('alive')`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'pipe', openSync('/dev/full', 'w')] })
+  let stdout = ''
+  child.stdout?.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString()
+  })
+  const [exitCode] = await once(child, 'close')
+  expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: 'alive\n' })
 })

@@ -4,8 +4,6 @@ import { prettyLine } from './pretty-line.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
-export const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent']
-
 export interface LogOptions {
   readonly level: LogLevel
   /** Which program or part speaks. */
@@ -26,7 +24,7 @@ const redactPaths = secretKeys.flatMap((key) => ['', '*', '*.*', '*.*.*'].map((p
  * an exit is there.
  */
 export function createLog({ level, name, pretty = false, destination }: LogOptions): Log {
-  const sink = destination ?? pino.destination({ dest: 2, sync: true })
+  const sink = destination ?? stderr()
   const stream = pretty
     ? { write: (line: string) => void sink.write(prettyLine(line)) }
     : { write: (line: string) => void sink.write(line) }
@@ -42,6 +40,16 @@ export function createLog({ level, name, pretty = false, destination }: LogOptio
     stream,
   )
   return wrap(logger)
+}
+
+/** Lines held while stderr takes none; newer ones are dropped. */
+const unwrittenBytesMax = 1024 * 1024
+
+function stderr(): { write(line: string): unknown } {
+  const sink = pino.destination({ dest: 2, sync: true, maxLength: unwrittenBytesMax })
+  // A full disk behind stderr loses lines; without a listener it would end the program.
+  sink.on('error', () => undefined)
+  return sink
 }
 
 function wrap(logger: pino.Logger): Log {
