@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, type SpawnOptions, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
+import { namespacePrefix, sweepNamespacesOf, sweepOrphanedNamespaces } from './netns-sweep.ts'
 
 /**
  * Hosts as network namespaces, joined by bridges that live in a namespace of their own: nothing of the machine's network is touched, and
@@ -41,17 +41,16 @@ export interface Lan extends AsyncDisposable {
   host(name: string): LanHost
 }
 
-const prefix = 'shoalnet'
 let isFirst = true
 
 /** Builds the hosts. What was built is taken down by disposal, on failure, at the end of this process, and by the next process if this one is killed. */
 export async function createLan({ hosts }: LanOptions): Promise<Lan> {
   if (isFirst) {
     isFirst = false
-    sweepDeadOwners()
-    process.once('exit', sweepOwn)
+    sweepOrphanedNamespaces()
+    process.once('exit', () => sweepNamespacesOf(process.pid))
   }
-  const lanName = `${prefix}-${process.pid}-${randomBytes(3).toString('hex')}`
+  const lanName = `${namespacePrefix}-${process.pid}-${randomBytes(3).toString('hex')}`
   const wire = `${lanName}-wire`
   const segments = [...new Set(hosts.flatMap((host) => host.segments ?? ['lan']))]
   const children = new Set<ChildProcess>()
@@ -154,39 +153,6 @@ async function removeNamespace(namespace: string): Promise<void> {
   await run('ip', ['netns', 'del', namespace], 5_000)
 }
 
-function sweepOwn(): void {
-  sweep((pid) => pid === process.pid)
-}
-
-function sweepDeadOwners(): void {
-  sweep((pid) => {
-    try {
-      // A zombie holds nothing any more, but still answers signal 0.
-      return /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
-    } catch {
-      return true
-    }
-  })
-}
-
-function sweep(isGone: (pid: number) => boolean): void {
-  for (const namespace of listNamespaces()) {
-    const owner = new RegExp(`^${prefix}-(\\d+)-`).exec(namespace)?.[1]
-    if (owner === undefined || !isGone(Number(owner))) continue
-    const pids = spawnSync('ip', ['netns', 'pids', namespace], { encoding: 'utf8' }).stdout ?? ''
-    for (const pid of pids.split(/\s+/).filter((text) => /^\d+$/.test(text))) spawnSync('kill', ['-9', pid])
-    spawnSync('ip', ['netns', 'del', namespace])
-  }
-}
-
-function listNamespaces(): readonly string[] {
-  try {
-    return readdirSync('/run/netns')
-  } catch {
-    return []
-  }
-}
-
 async function ip(...args: readonly string[]): Promise<void> {
   const result = await run('ip', args, 10_000)
   if (result.code !== 0) throw new Error(`ip ${args.join(' ')} failed (${result.code}): ${result.stderr.trim()}`)
@@ -213,7 +179,7 @@ function findObstacle(): string | null {
   if (process.platform !== 'linux') return 'network namespaces need Linux'
   if (process.getuid?.() !== 0) return 'network namespaces need root'
   if (!hasCommand('ip')) return 'iproute2 is not installed (apt-get install iproute2)'
-  const name = `${prefix}-${process.pid}-probe`
+  const name = `${namespacePrefix}-${process.pid}-probe`
   const made = spawnSync('ip', ['netns', 'add', name], { encoding: 'utf8' })
   if (made.status !== 0) return `ip netns add failed: ${made.stderr.trim()}`
   const link = spawnSync('ip', ['-n', name, 'link', 'add', 'br0', 'type', 'bridge'], { encoding: 'utf8' })

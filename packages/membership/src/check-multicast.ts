@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto'
 import type { Clock, Log } from '@shoal/core'
 import { checkText } from './announcement.ts'
 import { chooseInterfaces, type InterfaceAddress, readInterfaces, type SkippedInterface } from './interfaces.ts'
-import { openMdnsLink } from './mdns-link.ts'
-import { describeSkipped, mdnsPort, peerRemedy } from './membership.ts'
+import { describeSkipped } from './link-set.ts'
+import { mdnsPort, openMdnsLink } from './mdns-link.ts'
+import { peerRemedy } from './peer.ts'
 
 export interface CheckMulticastOptions {
   /** How long to listen, on all interfaces at a time; 1 to 2 s tells enough. */

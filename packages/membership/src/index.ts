@@ -1,6 +1,7 @@
 export type { MemberRole, SelfAnnouncement } from './announcement.ts'
 export { type CheckMulticastOptions, checkMulticast, type InterfaceMulticast, type MulticastReport } from './check-multicast.ts'
 export type { InterfaceAddress, SkippedInterface, SkipReason } from './interfaces.ts'
+export type { MulticastStatus } from './link-set.ts'
 export type { Candidate } from './member-table.ts'
-export { type Membership, type MembershipOptions, type MulticastStatus, startMembership } from './membership.ts'
+export { type Membership, type MembershipOptions, startMembership } from './membership.ts'
 export { formatPeer, type Peer, parsePeer } from './peer.ts'

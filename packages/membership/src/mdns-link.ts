@@ -31,6 +31,7 @@ export interface MdnsLink {
   close(options: { readonly goodbye: boolean }): Promise<void>
 }
 
+export const mdnsPort = 5353
 /** The library queries once; a first packet is easily lost, so it is asked again soon, then every 45 s. */
 const queryDelaysMs = [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 45_000] as const
 /** The library repeats an announcement after 3 s; RFC 6762, section 8.3 wants a second one within 1 s. */

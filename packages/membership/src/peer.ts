@@ -8,6 +8,8 @@ export interface Peer {
   readonly port: number
 }
 
+export const peerRemedy = 'Name the other machines with --peer HOST:PORT.'
+
 const hostName = /^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*\.?$/
 
 /** `host`, `host:port`, `[ipv6]` or `[ipv6]:port`. Throws USAGE, naming what is wrong with the text. */
