@@ -1,3 +1,4 @@
+import type { ServerOptions } from 'node:http2'
 import type { ChannelOptions } from '@grpc/grpc-js'
 
 const mebibyte = 1024 * 1024
@@ -8,25 +9,18 @@ const requestBytesMax = 40 * mebibyte
 const responseBytesMax = 16 * mebibyte
 
 export interface Keepalive {
-  /** Silence after which a ping is sent. */
+  /** Silence of the node, while calls run, after which it is pinged. */
   readonly timeMs: number
-  /** How long its answer may take before the connection counts as dead. */
+  /** How much longer it may be silent before the connection counts as dead. */
   readonly timeoutMs: number
 }
 
-/**
- * Without pings gRPC notices a frozen peer after 12 s or more; with these after 1.0 to 1.5 s. Shorter ones (250/250 ms notice in 443 ms)
- * cut connections to machines that are merely busy: this process's own event loop may be late by some hundred ms, and a timer that
- * fires late finds the answer unread.
- */
-export const defaultKeepalive: Keepalive = { timeMs: 500, timeoutMs: 1000 }
+/** A frozen node is noticed after 1.25 to 1.5 s (measured); a shorter limit would cut machines that are busy or on bad Wi-Fi. */
+export const defaultKeepalive: Keepalive = { timeMs: 250, timeoutMs: 1000 }
 
-/** The node looks after its side less often: a gateway in a burst is late, and a dead one only costs a slot for some seconds. */
-const serverKeepalive: Keepalive = { timeMs: 5000, timeoutMs: 5000 }
-
-export function clientChannelOptions(keepalive: Keepalive): ChannelOptions {
+export function clientChannelOptions(): ChannelOptions {
   return {
-    ...commonOptions(keepalive),
+    ...commonOptions,
     'grpc.max_send_message_length': requestBytesMax,
     'grpc.max_receive_message_length': responseBytesMax,
     // A node that comes back is found within a second.
@@ -45,19 +39,21 @@ export function clientChannelOptions(keepalive: Keepalive): ChannelOptions {
 
 export function serverChannelOptions(): ChannelOptions {
   return {
-    ...commonOptions(serverKeepalive),
+    ...commonOptions,
+    // For gateways that lost their power or network: their requests are stopped after 20 s. One that is merely late in a burst stays.
+    'grpc.keepalive_time_ms': 10_000,
+    'grpc.keepalive_timeout_ms': 10_000,
+    'grpc.keepalive_permit_without_calls': 1,
     'grpc.max_send_message_length': responseBytesMax,
     'grpc.max_receive_message_length': requestBytesMax,
     'grpc.max_concurrent_streams': 4096,
   }
 }
 
-function commonOptions(keepalive: Keepalive): ChannelOptions {
-  return {
-    'grpc.keepalive_time_ms': keepalive.timeMs,
-    'grpc.keepalive_timeout_ms': keepalive.timeoutMs,
-    'grpc.keepalive_permit_without_calls': 1,
-    // Bookkeeping for a debugging service that is not served.
-    'grpc.enable_channelz': 0,
-  }
+/** Cancelled streams that one connection of a gateway may have in a burst, and how many a second are forgotten. */
+export const http2Limits: ServerOptions = { streamResetBurst: 20_000, streamResetRate: 2000 }
+
+const commonOptions: ChannelOptions = {
+  // Bookkeeping for a debugging service that is not served.
+  'grpc.enable_channelz': 0,
 }

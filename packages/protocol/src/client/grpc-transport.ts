@@ -1,16 +1,14 @@
-import { type ChannelCredentials, Client, type ClientReadableStream, connectivityState, type StatusObject } from '@grpc/grpc-js'
 import { type Log, ShoalError } from '@shoal/core'
-import { clientChannelOptions, type Keepalive } from '../channel-options.ts'
-import { errorFromAbort, errorFromAnswer, errorFromStatus } from '../grpc-status.ts'
+import type { Keepalive } from '../channel-options.ts'
+import { errorFromAbort } from '../grpc-status.ts'
 import type { NodeTransport, WireCall } from '../node-transport.ts'
+import { healthService } from '../wire.ts'
+import { runGrpcCall } from './grpc-call.ts'
+import { createGrpcLink, type GrpcLinkOptions } from './grpc-link.ts'
+import { createSilenceGuard } from './silence-guard.ts'
 
-export interface GrpcTransportOptions {
-  /** `host:port`; an IPv6 host in brackets. */
-  readonly address: string
-  readonly credentials: ChannelCredentials
+export interface GrpcTransportOptions extends GrpcLinkOptions {
   readonly keepalive: Keepalive
-  /** A host that drops packets would otherwise keep a call waiting for minutes. */
-  readonly connectTimeoutMs: number
   readonly log: Log
 }
 
@@ -21,109 +19,52 @@ export interface GrpcTransport extends NodeTransport {
 
 /** Connects with the first call, and again with the next one after a loss. */
 export function createGrpcTransport(options: GrpcTransportOptions): GrpcTransport {
-  const { address, log } = options
-  const client = new Client(address, options.credentials, clientChannelOptions(options.keepalive))
-  const connection = createConnection(client, options)
+  const { address, keepalive, log } = options
   const active = new Set<(error: ShoalError) => void>()
+  let link = createGrpcLink(options)
   let isClosed = false
 
-  function call<Request, ResponseRead>(one: WireCall<Request, ResponseRead>): Promise<void> {
-    const { method, signal } = one
-    if (isClosed) return Promise.reject(closedError(address))
-    if (signal.aborted) return Promise.reject(errorFromAbort(signal, address))
-    return new Promise((resolve, reject) => {
-      let stream: ClientReadableStream<ResponseRead> | null = null
-      let isSettled = false
-
-      const settle = (error: ShoalError | null) => {
-        if (isSettled) return
-        isSettled = true
-        signal.removeEventListener('abort', onAbort)
-        active.delete(stop)
-        if (error === null) resolve()
-        else reject(error)
-      }
-      const stop = (error: ShoalError) => {
-        settle(error)
-        stream?.cancel()
-      }
-      const onAbort = () => stop(errorFromAbort(signal, address))
-      const start = () => {
-        if (isSettled) return
-        stream = client.makeServerStreamRequest(method.path, method.requestSerialize, method.responseDeserialize, one.request)
-        stream.on('data', (message: ResponseRead) => {
-          if (isSettled) return
-          try {
-            one.onMessage(message)
-          } catch (thrown) {
-            stop(errorFromAnswer(thrown, address))
-          }
-        })
-        stream.on('error', (error: Error & StatusObject) => settle(errorFromStatus(error, address)))
-        stream.on('end', () => settle(null))
-      }
-
-      signal.addEventListener('abort', onAbort, { once: true })
-      active.add(stop)
-      const connecting = connection.ready()
-      if (connecting === null) start()
-      else connecting.then(start, (error: unknown) => settle(ShoalError.from(error)))
-    })
+  const guard = createSilenceGuard({
+    ...keepalive,
+    isNeeded: () => active.size > 0 && link.isConnected(),
+    ping: () => {
+      // Any answer will do, also one that says the service is unknown.
+      const ping = { method: healthService.Check, request: {}, onMessage: () => {}, signal: AbortSignal.timeout(keepalive.timeoutMs) }
+      runGrpcCall(ping, { ...context(), active: new Set() }).catch(() => {})
+    },
+    onSilent: () => {
+      log.warn({ address, calls: active.size }, 'node is silent, its connection is given up')
+      drop(silentError(address, keepalive))
+      link = createGrpcLink(options)
+    },
+  })
+  const context = () => ({ address, link, asked: guard.wake, heard: guard.heard, active })
+  const drop = (error: ShoalError) => {
+    for (const stop of [...active]) stop(error)
+    link.close()
   }
 
   return {
     address,
-    call,
+    call<Request, ResponseRead>(one: WireCall<Request, ResponseRead>) {
+      if (isClosed) return Promise.reject(closedError(address))
+      if (one.signal.aborted) return Promise.reject(errorFromAbort(one.signal, address))
+      return runGrpcCall(one, context())
+    },
     close() {
       if (isClosed) return
       isClosed = true
-      for (const stop of [...active]) stop(closedError(address))
-      client.close()
+      guard.stop()
+      drop(closedError(address))
       log.debug({ address }, 'connection to node closed')
-    },
-  }
-}
-
-interface Connection {
-  /** Null when calls can start now (connected, or known to fail at once); else settles when that is known. */
-  ready(): Promise<void> | null
-}
-
-function createConnection(client: Client, options: GrpcTransportOptions): Connection {
-  const { address, connectTimeoutMs } = options
-  const channel = client.getChannel()
-  let connecting: Promise<void> | null = null
-
-  const isDecided = (state: connectivityState) => state !== connectivityState.IDLE && state !== connectivityState.CONNECTING
-
-  const connect = (): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const deadline = Date.now() + connectTimeoutMs
-      const look = (error?: Error) => {
-        const state = channel.getConnectivityState(true)
-        if (isDecided(state)) resolve()
-        else if (error) reject(connectError(address, connectTimeoutMs))
-        else channel.watchConnectivityState(state, deadline, look)
-      }
-      look()
-    })
-
-  return {
-    ready() {
-      if (isDecided(channel.getConnectivityState(true))) return null
-      connecting ??= connect().finally(() => {
-        connecting = null
-      })
-      return connecting
     },
   }
 }
 
 const closedError = (address: string) => new ShoalError({ code: 'CANCELLED', message: `the client of node ${address} was closed` })
 
-const connectError = (address: string, timeoutMs: number) =>
+const silentError = (address: string, { timeMs, timeoutMs }: Keepalive) =>
   new ShoalError({
     code: 'NODE_LOST',
-    message: `node ${address} cannot be reached: no connection within ${timeoutMs} ms`,
-    remedy: 'Check that its agent runs and that no firewall drops packets to this port.',
+    message: `node ${address} sent nothing for more than ${timeMs + timeoutMs} ms, not even an answer to a ping`,
   })

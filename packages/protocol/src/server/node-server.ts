@@ -1,6 +1,7 @@
+import type { ServerOptions } from 'node:http2'
 import { logVerbosity, Server, ServerCredentials, type ServerWritableStream, setLogVerbosity } from '@grpc/grpc-js'
 import { type Log, type NodeApi, ShoalError } from '@shoal/core'
-import { serverChannelOptions } from '../channel-options.ts'
+import { http2Limits, serverChannelOptions } from '../channel-options.ts'
 import { createHealth } from './health.ts'
 import { checkListenHost, formatAddress, isLoopbackHost, type ListenAddress, listenError } from './listen-address.ts'
 import { createNodeRoutes } from './node-routes.ts'
@@ -32,7 +33,7 @@ export async function startNodeServer(options: NodeServerOptions): Promise<NodeS
   checkListenHost(host, options.allowInsecureNonLoopback)
   // gRPC writes to stderr by itself; all that matters comes back as an error.
   setLogVerbosity(logVerbosity.NONE)
-  const server = new Server(serverChannelOptions())
+  const server = createGrpcServer()
   const calls = new Set<ServedCall>()
   for (const route of createNodeRoutes(api)) {
     const { method } = route
@@ -63,6 +64,18 @@ export async function startNodeServer(options: NodeServerOptions): Promise<NodeS
       return stopped
     },
   }
+}
+
+/**
+ * Node cuts a whole connection after 1000 cancelled streams, plus 33 for each second that passes (its defence against floods of resets):
+ * a gateway whose clients give up in a burst would lose every stream on this node. gRPC has no option for the limit, so it is put
+ * where gRPC keeps its options for Node's server.
+ */
+function createGrpcServer(): Server {
+  const server = new Server(serverChannelOptions())
+  const { commonServerOptions } = server as unknown as { commonServerOptions: ServerOptions }
+  Object.assign(commonServerOptions, http2Limits)
+  return server
 }
 
 function bind(server: Server, address: ListenAddress): Promise<number> {
