@@ -2,12 +2,15 @@ import { ShoalError } from '@shoal/core'
 import { shoalVersion } from '@shoal/runtime'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import pc from 'picocolors'
+import { type AgentCommandOptions, runAgentCommand } from './commands/agent.ts'
 import { type ChatOptions, runChat } from './commands/chat.ts'
 import type { GlobalOptions } from './commands/context.ts'
 import { type DeployOptions, runDeploy, runUndeploy } from './commands/deploy.ts'
+import { runDoctor } from './commands/doctor.ts'
 import { runGatewayCommand } from './commands/gateway.ts'
 import { runModels } from './commands/models.ts'
 import { runNodes } from './commands/nodes.ts'
+import { runProfile } from './commands/profile.ts'
 import { runPs } from './commands/ps.ts'
 import type { HostOptions } from './commands/serve.ts'
 import { runUp, type UpOptions } from './commands/up.ts'
@@ -68,7 +71,10 @@ function addServers(program: Command): void {
     .option('--agent-port <port>', 'port of the agent', port, 7412)
     .option('--join', 'if there is a gateway already, be an agent for it without asking')
     .action(handler<UpOptions>(runUp))
-
+  serving(host(program.command('agent').description('run an agent: this machine serves models for a gateway')))
+    .option('--agent-port <port>', 'port of the agent', port, 7412)
+    .option('--empty', 'load no model before a gateway asks')
+    .action(handler<AgentCommandOptions>(runAgentCommand))
   host(program.command('gateway').description('run a gateway: one URL for all agents'))
     .option('--port <port>', 'port of the OpenAI-compatible URL', port, 7411)
     .option('--host <address>', 'address to listen on', '127.0.0.1')
@@ -93,6 +99,7 @@ function addQuestions(program: Command): void {
     .command('undeploy <deployment>')
     .description('take a deployment back, by id or model')
     .action((name: string, _: unknown, command: Command) => runUndeploy(name, command.optsWithGlobals<GlobalOptions>()))
+  program.command('profile').description('what this machine is').action(handler(runProfile))
   program
     .command('chat [prompt]')
     .description('ask a model')
@@ -101,6 +108,7 @@ function addQuestions(program: Command): void {
     .option('--max-tokens <n>', 'longest answer', positiveInteger)
     .option('--temperature <t>', 'sampling temperature', Number)
     .action((prompt: string | undefined, _: unknown, command: Command) => runChat(prompt, command.optsWithGlobals<ChatOptions>()))
+  program.command('doctor').description('check this machine, and say what to do').action(handler(runDoctor))
 }
 
 const handler =

@@ -1,12 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { startAgent } from '@shoal/agent'
-import { type ModelId, modelId } from '@shoal/core'
-import { createLlamaEngine } from '@shoal/engine'
+import type { ModelId } from '@shoal/core'
 import { type Gateway, startGateway } from '@shoal/gateway'
-import { demoModelId } from '@shoal/gguf'
 import { createMetrics, createShutdown, systemClock } from '@shoal/runtime'
 import { createProgressReport } from '../output/progress.ts'
+import { runAgentCommand } from './agent.ts'
+import { findOtherGateway, offerToJoin } from './join.ts'
 import { directoriesOf, logOf, type ServingOptions, untilAborted, warnInsecureLan } from './serve.ts'
+import { startThisAgent } from './serve-agent.ts'
+import { serveStartModel } from './start-model.ts'
 
 export interface UpOptions extends ServingOptions {
   readonly port: number
@@ -16,23 +17,14 @@ export interface UpOptions extends ServingOptions {
 /** `shoal up`: a gateway and an agent on this machine, serving the best model it has, until a signal. */
 export async function runUp(options: UpOptions): Promise<void> {
   const log = logOf(options, 'shoal')
+  const other = options.mdns ? await findOtherGateway(log) : null
+  if (other !== null && (await offerToJoin(other, options))) return runAgentCommand(options)
+
   const directories = await directoriesOf(options)
   using shutdown = createShutdown({ log })
   const insecureLan = options.insecureLan === true
   if (insecureLan) warnInsecureLan()
-  const report = createProgressReport()
-  const agentOptions = {
-    directories,
-    host: insecureLan ? '0.0.0.0' : '127.0.0.1',
-    port: options.agentPort,
-    announce: options.mdns && insecureLan,
-    insecureLan,
-    engine: createLlamaEngine({ log, clock: systemClock }),
-    log,
-    clock: systemClock,
-    threads: options.threads ?? null,
-  }
-  await using agent = await startAgent(agentOptions)
+  await using agent = await startThisAgent(options, { directories, log })
   await using gateway = await startGateway({
     host: '127.0.0.1',
     port: options.port,
@@ -44,23 +36,17 @@ export async function runUp(options: UpOptions): Promise<void> {
     metrics: createMetrics({ processMetrics: true }),
     clock: systemClock,
   })
-  const wanted = modelId(demoModelId)
-  await agent.api.loadModel(
-    { modelId: wanted, source: { kind: 'demo' }, contextTokens: options.context ?? null, slots: options.slots ?? null },
-    (state) => report.update(`loading ${wanted}`, state.progress),
-    shutdown.signal,
-  )
-  report.done()
-  const nodes = await untilServed(gateway, wanted, shutdown.signal)
-  process.stdout.write(`ready ${gateway.url}/v1 model=${wanted} nodes=${nodes}\n`)
+  const modelId = await serveStartModel(agent, options, { report: createProgressReport(), signal: shutdown.signal })
+  const nodes = await untilServed(gateway, modelId, shutdown.signal)
+  process.stdout.write(`ready ${gateway.url}/v1 model=${modelId} nodes=${nodes}\n`)
   await untilAborted(shutdown.signal)
 }
 
 /** Waits until the gateway sees the model ready; answers the number of connected nodes. */
-async function untilServed(gateway: Gateway, wanted: ModelId, signal: AbortSignal): Promise<number> {
+async function untilServed(gateway: Gateway, modelId: ModelId, signal: AbortSignal): Promise<number> {
   for (;;) {
     const { nodes } = gateway.view()
-    if (nodes.some((node) => node.state.models.some((model) => model.modelId === wanted && model.status === 'ready'))) return nodes.length
+    if (nodes.some((node) => node.state.models.some((model) => model.modelId === modelId && model.status === 'ready'))) return nodes.length
     await delay(50, undefined, { signal })
   }
 }

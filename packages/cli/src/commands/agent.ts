@@ -1,0 +1,24 @@
+import { createShutdown } from '@shoal/runtime'
+import { createProgressReport } from '../output/progress.ts'
+import { directoriesOf, logOf, type ServingOptions, untilAborted, warnInsecureLan } from './serve.ts'
+import { startThisAgent } from './serve-agent.ts'
+import { serveStartModel } from './start-model.ts'
+
+export interface AgentCommandOptions extends ServingOptions {
+  readonly empty?: boolean
+}
+
+/** `shoal agent`: this machine serves models for a gateway, in the foreground until a signal. */
+export async function runAgentCommand(options: AgentCommandOptions): Promise<void> {
+  const log = logOf(options, 'agent')
+  const directories = await directoriesOf(options)
+  using shutdown = createShutdown({ log })
+  if (options.insecureLan === true) warnInsecureLan()
+  await using agent = await startThisAgent(options, { directories, log })
+  process.stdout.write(`agent ${agent.address} node=${agent.nodeId}\n`)
+  if (options.empty !== true) {
+    const modelId = await serveStartModel(agent, options, { report: createProgressReport(), signal: shutdown.signal })
+    process.stdout.write(`serving ${modelId}\n`)
+  }
+  await untilAborted(shutdown.signal)
+}
