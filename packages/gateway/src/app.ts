@@ -1,6 +1,10 @@
-import { type Clock, type ClusterView, errorTable, type Log, type Metrics, ShoalError } from '@shoal/core'
-import { type Context, Hono } from 'hono'
+import { randomUUID } from 'node:crypto'
+import { type Clock, type ClusterView, errorTable, type Log, type Metrics, type NodesResponse, ShoalError } from '@shoal/core'
+import { Hono } from 'hono'
+import { createDeploymentRoutes } from './admin/deployment-routes.ts'
+import type { Controller } from './controller/controller.ts'
 import type { Dispatcher } from './dispatcher/dispatcher.ts'
+import type { HttpContext, HttpEnv } from './http-env.ts'
 import { createChatRoute } from './openai/chat-route.ts'
 import { renderErrorBody, retryHeaders, toClientError } from './openai/error-body.ts'
 import { createModelRoute, createModelsRoute, fingerprintOf } from './openai/models-route.ts'
@@ -14,18 +18,26 @@ export interface GatewayAppOptions {
   readonly metrics: Metrics
   readonly dispatcher: Pick<Dispatcher, 'run' | 'counts'>
   readonly view: () => ClusterView
+  readonly controller: Pick<Controller, 'list' | 'deploy' | 'remove'>
   /** The gateway is going down: it finishes what runs and is not ready for more. */
   readonly isDraining: () => boolean
   readonly bodyBytesMax?: number
 }
 
 /** The gateway's HTTP surface, without a socket: `app.request` answers like the server does. */
-export function createGatewayApp(options: GatewayAppOptions): Hono {
+export function createGatewayApp(options: GatewayAppOptions): Hono<HttpEnv> {
   const { clock, log, metrics, dispatcher, view, isDraining, bodyBytesMax = bodyBytesMaxDefault } = options
-  const app = new Hono()
+  const app = new Hono<HttpEnv>()
+  app.use(async (context, next) => {
+    const id = randomUUID().replaceAll('-', '')
+    context.set('requestId', id)
+    context.header('x-request-id', id)
+    await next()
+  })
   const models = { view, created: Math.floor(clock.wallMs() / 1000) }
   const ready = createReadyRoute(() => whyNotReady(view(), isDraining()))
   const expose = createMetricsRoute(options)
+  const deployments = createDeploymentRoutes(options.controller)
   const chat = createChatRoute({
     clock,
     dispatcher,
@@ -41,7 +53,9 @@ export function createGatewayApp(options: GatewayAppOptions): Hono {
     '/readyz': { GET: ready },
     '/livez': { GET: (context) => context.json({ status: 'ok' }) },
     '/metrics': { GET: expose },
-    '/shoal/v1/nodes': { GET: (context) => context.json(view()) },
+    '/shoal/v1/nodes': { GET: (context) => context.json({ nodes: view().nodes } satisfies NodesResponse) },
+    '/shoal/v1/deployments': { GET: deployments.list, POST: deployments.deploy },
+    '/shoal/v1/deployments/:id': { DELETE: deployments.remove },
   }
   for (const [path, methods] of Object.entries(routes)) {
     for (const [method, handler] of Object.entries(methods)) app.on(method, path, handler)
@@ -61,14 +75,14 @@ export function createGatewayApp(options: GatewayAppOptions): Hono {
   return app
 }
 
-type Routes = Readonly<Record<string, Readonly<Record<string, (context: Context) => Response | Promise<Response>>>>>
+type Routes = Readonly<Record<string, Readonly<Record<string, (context: HttpContext) => Response | Promise<Response>>>>>
 
 /** `GET /metrics`; what can be read off the state is set at the moment it is asked for. */
 function createMetricsRoute({ metrics, dispatcher, view }: GatewayAppOptions) {
   const waiting = metrics.gauge({ name: 'shoal_gateway_queue_length', help: 'Requests that wait for a slot.' })
   const running = metrics.gauge({ name: 'shoal_gateway_active_requests', help: 'Requests that a node is answering.' })
   const nodes = metrics.gauge({ name: 'shoal_gateway_nodes', help: 'Nodes by liveness.', labels: ['liveness'] })
-  return async (context: Context): Promise<Response> => {
+  return async (context: HttpContext): Promise<Response> => {
     const counts = dispatcher.counts()
     waiting.set(counts.waiting)
     running.set(counts.running)
@@ -78,7 +92,7 @@ function createMetricsRoute({ metrics, dispatcher, view }: GatewayAppOptions) {
   }
 }
 
-function renderFailure(thrown: unknown, context: Context, log: Log): Response {
+function renderFailure(thrown: unknown, context: HttpContext, log: Log): Response {
   const error = toClientError(thrown)
   if (error.code === 'INTERNAL') log.error({ err: thrown, path: context.req.path }, 'a request failed in the gateway itself')
   for (const [name, value] of Object.entries(retryHeaders(error))) context.header(name, value)

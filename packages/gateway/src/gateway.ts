@@ -4,9 +4,12 @@ import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
 import { type Clock, type ClusterView, type Log, type Metrics, ShoalError } from '@shoal/core'
 import { type Candidate, type Membership, startMembership } from '@shoal/membership'
+import { rankOfModelId } from '@shoal/planner'
 import { createNodeClient } from '@shoal/protocol'
 import { listenError } from '@shoal/runtime'
 import { createGatewayApp } from './app.ts'
+import { startController } from './controller/controller.ts'
+import { createDeploymentStore } from './controller/deployment-store.ts'
 import { createDispatcher, type Dispatcher } from './dispatcher/dispatcher.ts'
 import { createNodeRegistry, type NodeCandidate } from './nodes/node-registry.ts'
 import type { ConnectNode } from './ports.ts'
@@ -59,15 +62,20 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       remedy: 'Use --host 127.0.0.1, and reach it from elsewhere through an SSH tunnel.',
     })
   }
+  const store = createDeploymentStore(options.stateDir ?? null, log)
+  const remembered = await store.read()
   const connect = options.connect ?? ((address: string) => createNodeClient({ address, log }))
   const nodes = createNodeRegistry({ clock, log, connect, random: Math.random })
-  const dispatcher = createDispatcher({ ports: { clock, log }, nodes, routing: { queueMax: options.queueMax ?? queueMaxDefault } })
+  const routing = { queueMax: options.queueMax ?? queueMaxDefault, rankOf: rankOfModelId }
+  const dispatcher = createDispatcher({ ports: { clock, log }, nodes, routing })
+  const controller = startController({ nodes, remembered, store, clock, log })
   let draining = false
-  const app = createGatewayApp({ clock, log, metrics, dispatcher, view: nodes.view, isDraining: () => draining })
+  const app = createGatewayApp({ clock, log, metrics, dispatcher, controller, view: nodes.view, isDraining: () => draining })
   const server = createAdaptorServer({ fetch: app.fetch, serverOptions: { keepAliveTimeout: 65_000 } }) as Server
   let membership: Membership | null = null
   const closeAll = async (): Promise<void> => {
     await membership?.[Symbol.asyncDispose]()
+    await controller[Symbol.asyncDispose]()
     await dispatcher[Symbol.asyncDispose]()
     await close(server)
     await nodes[Symbol.asyncDispose]()

@@ -1,4 +1,5 @@
-import type { ClusterView, NodeId, NodeView } from '@shoal/core'
+import { type ClusterView, type NodeId, type NodeView, ShoalError } from '@shoal/core'
+import { protocolVersion } from '@shoal/protocol'
 import type { GatewayPorts, NodeClient } from '../ports.ts'
 import { sleep } from '../sleep.ts'
 import { sizeBackOffMs } from './back-off.ts'
@@ -68,6 +69,7 @@ export function createNodeRegistry(ports: RegistryPorts): NodeRegistry {
   const holdSession = async (runner: Runner, answer: Answer): Promise<boolean> => {
     const { nodeId } = answer.description
     if (sessions.has(nodeId)) return false
+    checkVersion(answer)
     const session = createNodeSession(answer, (next) => tell({ kind: 'changed', view: next }))
     sessions.set(nodeId, session)
     log.info({ nodeId, address: answer.address, hostname: answer.description.profile.hostname }, 'node connected')
@@ -150,6 +152,15 @@ export function createNodeRegistry(ports: RegistryPorts): NodeRegistry {
       await Promise.all([...ending, ...all.map((runner) => runner.done)])
     },
   }
+}
+
+function checkVersion({ address, description }: Answer): void {
+  if (description.protocolVersion === protocolVersion) return
+  throw new ShoalError({
+    code: 'NODE_LOST',
+    message: `The agent at ${address} speaks version ${description.protocolVersion} of the protocol (Shoal ${description.shoalVersion}), this gateway version ${protocolVersion}.`,
+    remedy: 'Run the same version of Shoal on both machines.',
+  })
 }
 
 function sameAddresses(a: NodeCandidate, b: NodeCandidate): boolean {

@@ -3,6 +3,8 @@ import type { NodeClient } from '../ports.ts'
 import type { Answer } from './find-address.ts'
 import { createSilenceMeter, heartbeatMs } from './silence-meter.ts'
 
+const describeEveryMs = 30_000
+
 /** One connection that answered: from its first report to its loss. */
 export interface NodeSession {
   readonly nodeId: NodeId
@@ -20,7 +22,8 @@ export interface NodeSession {
  * is a sign of life.
  */
 export function createNodeSession(answer: Answer, onChange: (view: NodeView) => void): NodeSession {
-  const { address, client, description } = answer
+  const { address, client } = answer
+  let { description } = answer
   const { nodeId } = description
   const meter = createSilenceMeter()
   const stop = new AbortController()
@@ -37,6 +40,23 @@ export function createNodeSession(answer: Answer, onChange: (view: NodeView) => 
     liveness = next
     publish()
   }
+  let modelsSeen = ''
+  let sinceDescribedMs = 0
+  /** Files come and go in the models folder, most of all when a load has ended. */
+  const describeAgain = async (): Promise<void> => {
+    sinceDescribedMs = 0
+    try {
+      description = await client.describe(stop.signal)
+      publish()
+    } catch {
+      // The report stream decides whether the node is there; the next description is asked for soon enough.
+    }
+  }
+  const noteModels = ({ models }: NodeState): void => {
+    const seen = models.map(({ modelId, status }) => `${modelId} ${status}`).join('\n')
+    if (modelsSeen !== '' && seen !== modelsSeen) void describeAgain()
+    modelsSeen = seen
+  }
   return {
     nodeId,
     client,
@@ -49,10 +69,12 @@ export function createNodeSession(answer: Answer, onChange: (view: NodeView) => 
       if (signal.aborted) onAbort()
       const onState = (next: NodeState) => {
         meter.heard()
+        if (next.nodeId !== nodeId) return
         if (state === null || next.incarnation !== state.incarnation || next.version > state.version) {
           state = next
           liveness = 'connected'
           publish()
+          noteModels(next)
         } else setLiveness('connected')
       }
       try {
@@ -63,6 +85,8 @@ export function createNodeSession(answer: Answer, onChange: (view: NodeView) => 
     },
     tick(elapsedMs) {
       const hearing = meter.tick(elapsedMs)
+      sinceDescribedMs += elapsedMs
+      if (sinceDescribedMs >= describeEveryMs) void describeAgain()
       if (hearing === 'lost') stop.abort()
       else if (hearing === 'suspect') setLiveness('suspect')
     },

@@ -1,8 +1,7 @@
-import { randomUUID } from 'node:crypto'
 import { type Clock, type ModelId, requestId } from '@shoal/core'
-import type { Context } from 'hono'
 import type { Dispatcher } from '../dispatcher/dispatcher.ts'
 import type { Output, Work } from '../dispatcher/job.ts'
+import type { HttpContext } from '../http-env.ts'
 import type { RequestMeter } from '../operations/request-meter.ts'
 import { openChatStream } from './chat-stream.ts'
 import { type CompletionHead, renderCompletion } from './completion-render.ts'
@@ -27,9 +26,8 @@ const sseHeaders = {
 
 /** `POST /v1/chat/completions` */
 export function createChatRoute({ clock, dispatcher, meter, bodyBytesMax, fingerprintOf }: ChatRouteOptions) {
-  return async (context: Context): Promise<Response> => {
-    const unique = randomUUID().replaceAll('-', '')
-    context.header('x-request-id', unique)
+  return async (context: HttpContext): Promise<Response> => {
+    const unique = context.get('requestId')
     const chat = parseChat(await readJsonBody(context, bodyBytesMax))
     const created = Math.floor(clock.wallMs() / 1000)
     const head = (model: string): CompletionHead => ({

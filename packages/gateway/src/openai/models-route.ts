@@ -1,6 +1,6 @@
 import type { ClusterView, ModelId } from '@shoal/core'
-import type { Context } from 'hono'
 import { modelUnknown } from '../dispatcher/reject-error.ts'
+import type { HttpContext } from '../http-env.ts'
 
 interface ModelBody {
   readonly id: string
@@ -20,12 +20,12 @@ export interface ModelsRouteOptions {
 
 /** `GET /v1/models`: what is loaded, what is on its way, and what lies in the nodes' models folders. */
 export function createModelsRoute({ view, created }: ModelsRouteOptions) {
-  return (context: Context): Response => context.json({ object: 'list', data: [...collectModels(view(), created).values()] })
+  return (context: HttpContext): Response => context.json({ object: 'list', data: [...collectModels(view(), created).values()] })
 }
 
 /** `GET /v1/models/:id`, whose id contains slashes. */
 export function createModelRoute({ view, created }: ModelsRouteOptions) {
-  return (context: Context): Response => {
+  return (context: HttpContext): Response => {
     const id = context.req.param('id') ?? ''
     const found = collectModels(view(), created).get(id)
     if (found === undefined) throw modelUnknown(id, view())

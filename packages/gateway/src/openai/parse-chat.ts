@@ -1,7 +1,7 @@
 import { type ChatMessage, type ModelId, modelId, type Sampling, ShoalError } from '@shoal/core'
-import type { z } from 'zod'
 import { checkParameters, unsupportedParameter } from './chat-parameters.ts'
 import { type ChatBody, chatSchema, type MessageBody } from './chat-schema.ts'
+import { invalidRequest } from './invalid-request.ts'
 
 /** A validated chat request, in the gateway's own words. */
 export interface ChatRequest {
@@ -117,18 +117,4 @@ function parseContent(content: MessageBody['content'], path: string): string {
     return part.text
   })
   return texts.join('\n')
-}
-
-/** The first problem, by the name the client used: `messages[0].content`. */
-function invalidRequest(error: z.ZodError): ShoalError {
-  const issue = error.issues[0]
-  const param = issue === undefined ? '' : renderPath(issue.path)
-  const message = `${param === '' ? 'The request' : param}: ${issue?.message ?? 'is not valid'}.`
-  return new ShoalError({ code: 'INVALID_REQUEST', message, ...(param === '' ? {} : { param }) })
-}
-
-function renderPath(path: readonly PropertyKey[]): string {
-  let text = ''
-  for (const step of path) text += typeof step === 'number' ? `[${step}]` : `${text === '' ? '' : '.'}${String(step)}`
-  return text
 }

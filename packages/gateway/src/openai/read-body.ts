@@ -1,5 +1,5 @@
 import { ShoalError } from '@shoal/core'
-import type { Context } from 'hono'
+import type { HttpContext } from '../http-env.ts'
 import { guardJson } from './json-guard.ts'
 
 /** Images and long documents travel inside the JSON. */
@@ -9,7 +9,7 @@ export const bodyBytesMaxDefault = 32 * 1024 * 1024
  * Body of a request as JSON. Checked before the work it would cost: content type, length (as announced and as it arrives), UTF-8,
  * nesting and number of values. Rejects with UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, INVALID_JSON, INVALID_REQUEST or CANCELLED.
  */
-export async function readJsonBody(context: Context, bytesMax: number): Promise<unknown> {
+export async function readJsonBody(context: HttpContext, bytesMax: number): Promise<unknown> {
   const { req } = context
   const contentType = req.header('content-type')
   if (contentType === undefined || !/^application\/([\w.+-]+\+)?json\s*(;|$)/i.test(contentType)) {

@@ -1,5 +1,5 @@
 import type { ClusterView } from '@shoal/core'
-import type { Context } from 'hono'
+import type { HttpContext } from '../http-env.ts'
 
 /** Why no request can be served now; null = one can. */
 export function whyNotReady(view: ClusterView, draining: boolean): string | null {
@@ -12,7 +12,7 @@ export function whyNotReady(view: ClusterView, draining: boolean): string | null
 
 /** `GET /readyz` and `GET /health`: 200 when a request can be served, else 503 with the reason. */
 export function createReadyRoute(reason: () => string | null) {
-  return (context: Context): Response => {
+  return (context: HttpContext): Response => {
     const why = reason()
     return why === null ? context.json({ status: 'ok' }) : context.json({ status: 'unavailable', reason: why }, 503)
   }

@@ -99,7 +99,13 @@ export function createFakeNode({ id, address = `${id}:7412`, models = [], localM
       watch: (_options, onState, signal) =>
         new Promise((_resolve, reject) => {
           if (isDown) return reject(lost())
-          const watcher = { tell: onState, fail: (error: ShoalError) => (watchers.delete(watcher), reject(error)) }
+          const watcher = {
+            tell: onState,
+            fail: (error: ShoalError) => {
+              watchers.delete(watcher)
+              reject(error)
+            },
+          }
           watchers.add(watcher)
           signal.addEventListener('abort', () => watcher.fail(new ShoalError({ code: 'CANCELLED', message: 'cancelled' })), { once: true })
           onState(state)

@@ -1,14 +1,16 @@
 import type { Clock } from '@shoal/core'
 import { createFakeLog, type FakeLog } from '@shoal/core/testing'
 import { createMetrics, systemClock } from '@shoal/runtime'
-import type { Hono } from 'hono'
 import { createGatewayApp } from '../app.ts'
+import { type Controller, startController } from '../controller/controller.ts'
+import { createDeploymentStore } from '../controller/deployment-store.ts'
 import { createDispatcher, type Dispatcher } from '../dispatcher/dispatcher.ts'
 import { createNodeRegistry, type NodeRegistry } from '../nodes/node-registry.ts'
 import type { FakeNode } from './fake-node.ts'
 
 export interface TestApp extends AsyncDisposable {
-  readonly app: Hono
+  readonly app: ReturnType<typeof createGatewayApp>
+  readonly controller: Controller
   readonly nodes: NodeRegistry
   readonly dispatcher: Dispatcher
   readonly log: FakeLog
@@ -22,10 +24,17 @@ export interface StartAppOptions {
   readonly clock?: Clock
   readonly queueMax?: number
   readonly bodyBytesMax?: number
+  readonly stateDir?: string | null
 }
 
 /** The gateway's app over fake nodes, all of them connected. */
-export async function startApp({ nodes: fakes, clock = systemClock, queueMax = 100, bodyBytesMax }: StartAppOptions): Promise<TestApp> {
+export async function startApp({
+  nodes: fakes,
+  clock = systemClock,
+  queueMax = 100,
+  bodyBytesMax,
+  stateDir = null,
+}: StartAppOptions): Promise<TestApp> {
   const log = createFakeLog()
   const connect = (address: string) => {
     const found = fakes.find((fake) => fake.address === address)
@@ -35,8 +44,11 @@ export async function startApp({ nodes: fakes, clock = systemClock, queueMax = 1
   const nodes = createNodeRegistry({ clock, log, connect, random: () => 0.5 })
   const dispatcher = createDispatcher({ ports: { clock, log }, nodes, routing: { queueMax } })
   let draining = false
+  const store = createDeploymentStore(stateDir, log)
+  const controller = startController({ nodes, clock, log, store, remembered: await store.read() })
   const app = createGatewayApp({
     clock,
+    controller,
     log,
     metrics: createMetrics(),
     dispatcher,
@@ -56,6 +68,7 @@ export async function startApp({ nodes: fakes, clock = systemClock, queueMax = 1
     app,
     nodes,
     dispatcher,
+    controller,
     log,
     drain() {
       draining = true
@@ -70,6 +83,7 @@ export async function startApp({ nodes: fakes, clock = systemClock, queueMax = 1
       })
     },
     async [Symbol.asyncDispose]() {
+      await controller[Symbol.asyncDispose]()
       await dispatcher[Symbol.asyncDispose]()
       await nodes[Symbol.asyncDispose]()
     },
