@@ -3,8 +3,8 @@ import { invalidFile } from './invalid-file.ts'
 
 /** Bytes fetched at a time; one HTTP range or one read of a file. */
 const windowBytes = 1024 * 1024
-/** The largest headers in circulation hold 260,000 tokens and as many merges: about 11 MB. */
-const headerBytesMax = 256 * 1024 * 1024
+/** The largest headers in circulation hold 260,000 tokens and as many merges: about 11 MB, some 20 more with a tokenizer file inside. */
+const headerBytesMax = 64 * 1024 * 1024
 
 /**
  * Walks a header front to back. Every length is compared with the bytes that are left before anything is read or allocated, so what

@@ -22,7 +22,7 @@ const chunkBytesMax = 4 * 1024 * 1024
 
 /**
  * Writes a GGUF under a temporary name beside `path` and renames it when it is whole: nobody ever sees half a model.
- * @throws ShoalError DISK_FULL, or INTERNAL with the system's error as cause.
+ * @throws ShoalError DISK_FULL, or INTERNAL with the system's error as cause; RangeError when rows do not fit their type's blocks.
  */
 export async function writeGguf(plan: GgufPlan, path: string): Promise<void> {
   const partial = `${path}.${randomUUID()}.part`
@@ -50,9 +50,17 @@ export async function writeGguf(plan: GgufPlan, path: string): Promise<void> {
   await rename(partial, path)
 }
 
-function writeError(path: string, cause: unknown): ShoalError {
-  if ((cause as NodeJS.ErrnoException).code === 'ENOSPC') {
+/** Errors of the system become ShoalErrors; others (impossible dimensions) stay what they are. */
+function writeError(path: string, cause: unknown): unknown {
+  const code = (cause as NodeJS.ErrnoException).code
+  if (code === undefined) return cause
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new ShoalError({ code: 'DISK_FULL', message: `${path}: no space left while writing the model`, cause })
   }
-  return new ShoalError({ code: 'INTERNAL', message: `${path}: the model could not be written (${String(cause)})`, cause })
+  return new ShoalError({
+    code: 'INTERNAL',
+    message: `${path}: the model could not be written (${code})`,
+    remedy: 'Check that the folder exists and that this user may write in it.',
+    cause,
+  })
 }

@@ -59,7 +59,7 @@ export function encodeHeader(metadata: MetadataInputs, tensors: readonly TensorL
     offset += alignUp(tensorBytes[index] ?? 0)
   }
   out.raw(Buffer.alloc(alignUp(out.length) - out.length))
-  return { bytes: out.concat(), tensorBytes }
+  return { bytes: out.bytes(), tensorBytes }
 }
 
 function writeInput(out: ByteWriter, input: MetadataInput): void {
@@ -88,12 +88,14 @@ function bytesOf({ name, type, dims }: TensorLayout): number {
   return (elements / type.blockElements) * type.typeBytes
 }
 
+/** Little-endian values into a buffer that doubles when it is full. */
 class ByteWriter {
-  readonly #chunks: Uint8Array[] = []
+  #buffer = Buffer.alloc(64 * 1024)
   length = 0
 
   raw(bytes: Uint8Array): void {
-    this.#chunks.push(bytes)
+    this.#reserve(bytes.length)
+    this.#buffer.set(bytes, this.length)
     this.length += bytes.length
   }
 
@@ -102,26 +104,35 @@ class ByteWriter {
   }
 
   u64(value: number): void {
-    const bytes = Buffer.alloc(8)
-    bytes.writeBigUInt64LE(BigInt(value))
-    this.raw(bytes)
+    this.number('u32', value % 2 ** 32)
+    this.number('u32', Math.floor(value / 2 ** 32))
   }
 
   number(type: 'u32' | 'i32' | 'f32', value: number): void {
-    const bytes = Buffer.alloc(4)
-    if (type === 'u32') bytes.writeUInt32LE(value)
-    else if (type === 'i32') bytes.writeInt32LE(value)
-    else bytes.writeFloatLE(value)
-    this.raw(bytes)
+    this.#reserve(4)
+    if (type === 'u32') this.#buffer.writeUInt32LE(value, this.length)
+    else if (type === 'i32') this.#buffer.writeInt32LE(value, this.length)
+    else this.#buffer.writeFloatLE(value, this.length)
+    this.length += 4
   }
 
   string(value: string): void {
-    const bytes = Buffer.from(value, 'utf8')
-    this.u64(bytes.length)
-    this.raw(bytes)
+    const bytes = Buffer.byteLength(value)
+    this.u64(bytes)
+    this.#reserve(bytes)
+    this.#buffer.write(value, this.length)
+    this.length += bytes
   }
 
-  concat(): Uint8Array {
-    return Buffer.concat(this.#chunks)
+  /** All bytes so far. */
+  bytes(): Uint8Array {
+    return this.#buffer.subarray(0, this.length)
+  }
+
+  #reserve(bytes: number): void {
+    if (this.length + bytes <= this.#buffer.length) return
+    const grown = Buffer.alloc(Math.max(this.#buffer.length * 2, this.length + bytes))
+    grown.set(this.#buffer)
+    this.#buffer = grown
   }
 }
