@@ -1,8 +1,9 @@
 import type { ByteSource } from './byte-source.ts'
 import { invalidFile } from './invalid-file.ts'
 
-/** Bytes fetched at a time; one HTTP range or one read of a file. */
-const windowBytes = 1024 * 1024
+/** Bytes fetched at a time, one HTTP range or one read of a file: doubles from the first to the last figure, so that a header of 11 MB takes four. */
+const windowBytesMin = 1024 * 1024
+const windowBytesMax = 4 * 1024 * 1024
 /** The largest headers in circulation hold 260,000 tokens and as many merges: about 11 MB, some 20 more with a tokenizer file inside. */
 const headerBytesMax = 64 * 1024 * 1024
 
@@ -15,6 +16,7 @@ export class HeaderCursor {
   readonly #endOffset: number
   #window: DataView = new DataView(new ArrayBuffer(0))
   #windowOffset = 0
+  #windowBytes = windowBytesMin
   #position = 0
 
   constructor(source: ByteSource) {
@@ -83,7 +85,8 @@ export class HeaderCursor {
   async #need(length: number, what: string): Promise<void> {
     if (this.#has(length)) return
     if (length > this.remainingBytes) throw this.#endsBefore(length, what)
-    const bytes = await this.#source.read(this.#position, Math.min(Math.max(length, windowBytes), this.remainingBytes))
+    const bytes = await this.#source.read(this.#position, Math.min(Math.max(length, this.#windowBytes), this.remainingBytes))
+    this.#windowBytes = Math.min(this.#windowBytes * 2, windowBytesMax)
     this.#window = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#windowOffset = this.#position
   }

@@ -163,14 +163,15 @@ test('a header with random damage is read or refused within 100 ms, and never re
   )
 })
 
-test('a vocabulary of 250,000 tokens is counted, not kept, and read in windows of 1 MiB', async () => {
+test('a vocabulary of 250,000 tokens is counted, not kept, and read once in a few windows', async () => {
   const words = Array.from({ length: 250_000 }, (_, index) => `token-${index}`)
   const { bytes } = encodeHeader({ 'tokenizer.ggml.tokens': texts(words), 'general.architecture': text('llama') }, [])
   const source = memorySource(bytes)
   const header = await readGgufHeader(source)
   expect(header.metadata.get('tokenizer.ggml.tokens')).toEqual({ kind: 'array', elementType: 'string', count: 250_000, values: null })
   expect(header.metadata.get('general.architecture')).toBe('llama')
-  expect(Math.max(...source.reads.map(({ length }) => length))).toBeLessThanOrEqual(1024 * 1024)
+  expect(Math.max(...source.reads.map(({ length }) => length))).toBeLessThanOrEqual(4 * 1024 * 1024)
+  expect(source.reads.length).toBeLessThanOrEqual(4)
   const readBytes = source.reads.reduce((sum, { length }) => sum + length, 0)
   expect(readBytes).toBeLessThan(bytes.length + source.reads.length * 1024)
 })

@@ -1,7 +1,7 @@
 import type { HeaderCursor } from './header-cursor.ts'
 
 /** Text too long to be worth keeping, for example an embedded tokenizer file. */
-export interface SkippedText {
+interface SkippedText {
   readonly kind: 'skipped-text'
   readonly bytes: number
 }

@@ -1,10 +1,10 @@
 import type { TensorGroupBytes } from '@shoal/core'
 import type { TensorInfo } from './tensor-info.ts'
 
-export type TensorGroup = keyof TensorGroupBytes
+type TensorGroup = keyof TensorGroupBytes
 
 /** Tells a tensor's group by llama.cpp's naming scheme. */
-export function tensorGroupOf(name: string): TensorGroup {
+function tensorGroupOf(name: string): TensorGroup {
   if (name.startsWith('token_embd.') || name.startsWith('per_layer_token_embd.')) return 'embedding'
   if (name.startsWith('output.')) return 'output'
   const part = /^blk\.\d+\.(.+)$/.exec(name)?.[1]

@@ -32,7 +32,7 @@ export interface EncodedHeader {
   readonly tensorBytes: readonly number[]
 }
 
-export const writeAlignment = 32
+const writeAlignment = 32
 
 export const alignUp = (bytes: number): number => Math.ceil(bytes / writeAlignment) * writeAlignment
 

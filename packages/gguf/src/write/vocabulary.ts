@@ -97,9 +97,9 @@ function isWholeText(token: string): boolean {
   return isUtf8(bytes)
 }
 
-export const startOfTurn = '<|im_start|>'
+const startOfTurn = '<|im_start|>'
 export const endOfTurn = '<|im_end|>'
-export const endOfText = '<|endoftext|>'
+const endOfText = '<|endoftext|>'
 
 /** Special tokens of the ChatML family, as Qwen names them. */
 export const chatSpecials: readonly SpecialToken[] = [

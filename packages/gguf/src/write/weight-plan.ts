@@ -2,12 +2,12 @@ import { requireTensorType } from '../tensor-types.ts'
 import type { TensorPlan } from './gguf-writer.ts'
 import { fillRandom, fillUniform, RandomWords, type WeightType } from './random-rows.ts'
 
-export interface UniformBounds {
+interface UniformBounds {
   readonly from: number
   readonly to: number
 }
 
-export interface HeadOptions {
+interface HeadOptions {
   readonly gain: number
   keeps(row: number): boolean
 }
