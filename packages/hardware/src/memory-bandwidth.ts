@@ -32,13 +32,13 @@ const undisturbedShare = 0.9
  * Method: threads read one common memory, several times the last-level cache, by native operations of Node that run at the memory's
  * speed: `Buffer.compare` (memcmp), `Buffer.indexOf` (memchr) and `isAscii` (simdutf, for systems whose C library is slow at the
  * others). Four rounds of 20 ms; the fastest counts, since every round read all the bytes it claims and other programs only slow it down.
- * Takes about 0.3 s, of which 80 ms are reading and the rest starting a process with threads and touching the memory. On a virtual machine with two cores of an EPYC 7003 it
- * gives what a C loop over AVX2 loads gives on the same cores, or a tenth more; `Buffer.copy` gives three quarters of it, a loop in
- * JavaScript three fifths (design.md has the table).
+ * Takes about 0.3 s, of which 80 ms are reading and the rest starting a process with threads and touching the memory. On a virtual
+ * machine with two cores of an EPYC 7003 it gives what a C loop over AVX2 loads gives on the same cores, or a tenth more; `Buffer.copy`
+ * gives three quarters of it, a loop in JavaScript three fifths (design.md has the table).
  *
  * What decoding reaches is less. Published runs of llama.cpp on CPUs come to 0.45-0.7 of the *theoretical* bandwidth (Raspberry Pi 5,
- * N150, Ryzen 7840HS, Core Ultra 155H); a read probe itself stays below the theory by a tenth to a third. So multiply this value by an
- * efficiency below one, best by the one measured on the node's first model.
+ * N150, Ryzen 7840HS, Core Ultra 155H), which no reading reaches either. So multiply this value by an efficiency below one, best by the
+ * one measured on the node's first model.
  */
 export async function measureBandwidth({
   usableCores,
