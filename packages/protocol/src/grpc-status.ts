@@ -33,7 +33,7 @@ export function errorFromStatus(received: StatusObject, address: string): ShoalE
   if (carried !== null) return carried
   const details = `${status[received.code] ?? received.code}: ${received.details}`
   // Only gRPC's own limit on messages says this; the status alone would read as a busy node.
-  if (received.code === status.RESOURCE_EXHAUSTED && received.details.includes('larger than max')) {
+  if (received.code === status.RESOURCE_EXHAUSTED && received.details.includes('larger than')) {
     return new ShoalError({ code: 'BODY_TOO_LARGE', message: `a message to or from node ${address} is too large (${details})` })
   }
   if (received.code === status.UNIMPLEMENTED) {

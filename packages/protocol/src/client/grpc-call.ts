@@ -55,6 +55,8 @@ export function runGrpcCall<Request, ResponseRead>(one: WireCall<Request, Respon
           started.startRead()
         },
         onReceiveStatus(received) {
+          // After a stop the status is our own.
+          if (isSettled) return
           heard()
           settle(received.code === status.OK ? null : errorFromStatus(received, address))
         },

@@ -28,29 +28,28 @@ export interface FrameWriterOptions<Frame> {
 export function createFrameWriter<Frame>(options: FrameWriterOptions<Frame>): FrameWriter<Frame> {
   const { write, join, sizeBytes, onOverflow } = options
   let waiting: Frame[] = []
-  let isBusy = false
+  /** idle: nothing to do; scheduled: frames go out at the end of this turn; sending: one frame is on its way */
+  let state: 'idle' | 'scheduled' | 'sending' = 'idle'
   let isOpen = true
 
   const flush = () => {
     const frame = waiting.shift()
-    if (frame === undefined) {
-      isBusy = false
-      return
-    }
-    write(frame, flush)
+    state = frame === undefined ? 'idle' : 'sending'
+    if (frame !== undefined) write(frame, flush)
   }
+  const waitingBytes = () => waiting.reduce((sum, frame) => sum + sizeBytes(frame), 0)
 
   return {
     send(frame) {
       if (!isOpen) return
       const last = waiting.at(-1)
       if (last === undefined || !join(last, frame)) waiting.push(frame)
-      if (isBusy) {
-        if (waiting.reduce((sum, one) => sum + sizeBytes(one), 0) > waitingBytesMax) onOverflow(slowReader())
-        return
+      if (state === 'idle') {
+        state = 'scheduled'
+        process.nextTick(flush)
+      } else if (state === 'sending' && waitingBytes() > waitingBytesMax) {
+        onOverflow(slowReader())
       }
-      isBusy = true
-      process.nextTick(flush)
     },
     close() {
       isOpen = false
