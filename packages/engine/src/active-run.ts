@@ -19,6 +19,7 @@ export function createActiveRun(request: InferenceRequest, onEvent: (event: Gene
   let seq = 0
   let first: { readonly atMs: number; readonly tokens: number } | null = null
   let lastMs = 0
+  let isAccepted = false
   let isOver = false
 
   const end = (settle: () => void) => {
@@ -41,6 +42,7 @@ export function createActiveRun(request: InferenceRequest, onEvent: (event: Gene
     handle(event, nowMs) {
       switch (event.kind) {
         case 'accepted': {
+          isAccepted = true
           const promptTokenIds = Array.from(event.promptTokenIds)
           emit({ kind: 'accepted', promptTokens: promptTokenIds.length, cachedTokens: event.cachedTokens, promptTokenIds })
           break
@@ -59,7 +61,9 @@ export function createActiveRun(request: InferenceRequest, onEvent: (event: Gene
           end(() => reject(new ShoalError(event.error)))
       }
     },
-    heartbeat: ({ completedDecodes, runningDecodeAgeMs }) => emit({ kind: 'heartbeat', completedDecodes, runningDecodeAgeMs }),
+    heartbeat({ completedDecodes, runningDecodeAgeMs }) {
+      if (isAccepted) emit({ kind: 'heartbeat', completedDecodes, runningDecodeAgeMs })
+    },
     fail: (error) => end(() => reject(ShoalError.from(error))),
     get tokensPerSecond() {
       if (first === null || seq - first.tokens < speedTokensMin || lastMs <= first.atMs) return null

@@ -10,7 +10,7 @@ import {
 import { type ActiveRun, createActiveRun } from './active-run.ts'
 import type { Child, ChildExit, StartChild } from './child-process.ts'
 import type { FromChild, LoadCommand, NativeProgress, RunEvent } from './messages.ts'
-import { judgeChild, tickMs } from './supervision.ts'
+import { gapsKept, judgeChild, tickMs } from './supervision.ts'
 
 export interface ModelProcessOptions {
   readonly command: LoadCommand
@@ -48,6 +48,8 @@ export class ModelProcess {
   #lastRun = 0
   #stopTicking: () => void = () => {}
   #lastHeardMs: number
+  #lastPulseMs: number
+  #gapsMs: number[] = []
   #lastProgressMs: number
   #busySinceMs: number | null = null
   #idleSinceMs: number
@@ -58,6 +60,7 @@ export class ModelProcess {
     this.#options = options
     const now = options.clock.nowMs()
     this.#lastHeardMs = now
+    this.#lastPulseMs = now
     this.#lastProgressMs = now
     this.#idleSinceMs = now
     this.#child = options.startChild({ onMessage: (message) => this.#receive(message), onExit: (exit) => this.#exited(exit) })
@@ -130,6 +133,8 @@ export class ModelProcess {
     this.#lastHeardMs = now
     switch (message.kind) {
       case 'pulse':
+        this.#gapsMs = [...this.#gapsMs, now - this.#lastPulseMs].slice(-gapsKept)
+        this.#lastPulseMs = now
         if (message.progress.completedDecodes !== this.#progress.completedDecodes) this.#lastProgressMs = now
         this.#progress = message.progress
         for (const run of this.#runs.values()) run.heartbeat(message.progress)
@@ -143,6 +148,8 @@ export class ModelProcess {
         break
       case 'loaded':
         if (this.#phase === 'loading') this.#phase = 'serving'
+        this.#gapsMs = []
+        this.#lastPulseMs = now
         this.#loaded.resolve(message.facts)
         break
       case 'load-failed':
@@ -190,6 +197,8 @@ export class ModelProcess {
     }
     const verdict = judgeChild({
       nowMs: now,
+      isLoading: this.#phase === 'loading',
+      longestGapMs: Math.max(0, ...this.#gapsMs),
       lastHeardMs: this.#lastHeardMs,
       busySinceMs: this.#busySinceMs,
       idleBeforeMs: this.#idleBeforeMs,

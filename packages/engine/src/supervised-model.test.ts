@@ -104,8 +104,8 @@ describe('a child that does not die but does not work either', () => {
     const { clock, children, model, live } = await start()
     const running = model.generate(createTestRequest('a'), () => {}, never)
     const ended = expect(running).rejects.toMatchObject({ code: 'ENGINE_STUCK', message: expect.stringContaining('has not answered') })
-    live(1000, { completedDecodes: 3 })
-    for (let passed = 0; passed < 2500; passed += 250) clock.advance(250)
+    for (let decode = 1; decode <= 4; decode++) live(250, { completedDecodes: decode })
+    for (let passed = 0; passed < 2750; passed += 250) clock.advance(250)
     await ended
     expect(children.all[0]?.killed).toBe(true)
   })
@@ -113,15 +113,16 @@ describe('a child that does not die but does not work either', () => {
   test('stopped while idle: noticed within 3 s', async () => {
     const { clock, model, live } = await start()
     live(5000)
-    for (let passed = 0; passed < 2500; passed += 250) clock.advance(250)
+    for (let passed = 0; passed < 2750; passed += 250) clock.advance(250)
     expect(model.status.kind).toBe('restarting')
   })
 
   test('pulsing while its native code hangs: noticed by the decodes that do not end', async () => {
-    const { model, live } = await start()
+    const { children, model, live } = await start()
     const seen = collectEvents()
     const running = model.generate(createTestRequest('a'), seen.onEvent, never)
     const ended = expect(running).rejects.toMatchObject({ code: 'ENGINE_STUCK', message: expect.stringContaining('completed no decode') })
+    children.last().say({ kind: 'events', events: [{ kind: 'accepted', run: 1, promptTokenIds: Uint32Array.of(1), cachedTokens: 0 }] })
     live(1000, { completedDecodes: 5, slowestDecodeMs: 40 })
     live(3500, { completedDecodes: 6, runningDecodeAgeMs: 100, slowestDecodeMs: 40 })
     await ended

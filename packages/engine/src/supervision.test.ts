@@ -3,6 +3,8 @@ import { type ChildSigns, failuresMax, judgeChild, planRestart } from './supervi
 
 const calm: ChildSigns = {
   nowMs: 100_000,
+  isLoading: false,
+  longestGapMs: 260,
   lastHeardMs: 99_900,
   busySinceMs: 99_000,
   idleBeforeMs: 0,
@@ -15,7 +17,13 @@ describe('judging a child', () => {
     ['works', {}, 'fine'],
     ['is idle and pulses', { busySinceMs: null, lastProgressMs: 0 }, 'fine'],
     ['is idle and silent for 2 s', { busySinceMs: null, lastHeardMs: 98_000 }, 'silent'],
-    ['is busy and silent for 2 s', { lastHeardMs: 97_999 }, 'silent'],
+    ['is busy and silent for 2 s', { lastHeardMs: 98_000 }, 'silent'],
+    ['is busy and silent for 1.9 s', { lastHeardMs: 98_100 }, 'fine'],
+    ['has been late by a second on a busy machine, now by three', { lastHeardMs: 97_000, longestGapMs: 1000 }, 'fine'],
+    ['has been late by a second on a busy machine, now by four', { lastHeardMs: 96_000, longestGapMs: 1000 }, 'silent'],
+    ['has been late by a minute, now by ten seconds', { lastHeardMs: 90_000, longestGapMs: 60_000 }, 'silent'],
+    ['loads its libraries', { isLoading: true, busySinceMs: null, lastHeardMs: 50_000 }, 'fine'],
+    ['loads its libraries for ever', { isLoading: true, busySinceMs: null, lastHeardMs: 40_000 }, 'silent'],
     ['has pulsed but decoded nothing for 3 s', { busySinceMs: 90_000, lastProgressMs: 97_000 }, 'stuck'],
     ['began its work less than 3 s ago', { busySinceMs: 97_500, lastProgressMs: 10_000 }, 'fine'],
     ['has decodes of 1 s, and one of 10 s', { busySinceMs: 80_000, lastProgressMs: 90_000, slowestDecodeMs: 1000 }, 'fine'],

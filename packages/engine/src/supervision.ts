@@ -2,7 +2,14 @@
 
 export const tickMs = 250
 /** No sign of the child's event loop for so long: it is stopped, spinning or gone. */
-export const silenceMaxMs = 2000
+export const silenceFloorMs = 2000
+/** On a machine so busy that signs come late, so many times the longest gap seen lately. */
+const silenceFactor = 4
+const silenceCeilingMs = 10_000
+/** Until the model is loaded: libraries and drivers start up, and block the event loop while they do. */
+const silenceLoadingMs = 60_000
+/** Gaps that count as lately. */
+export const gapsKept = 20
 /** No decode completed for so long although there is work. */
 const stuckFloorMs = 3000
 /** The first decode after a long pause may have to read the weights from disk again. */
@@ -14,6 +21,9 @@ const stuckMaxMs = 120_000
 
 export interface ChildSigns {
   readonly nowMs: number
+  readonly isLoading: boolean
+  /** Longest time between two of the last pulses. */
+  readonly longestGapMs: number
   /** Last message of any kind. */
   readonly lastHeardMs: number
   /** When the work now outstanding began; null = there is none. */
@@ -30,7 +40,8 @@ export type ChildVerdict = { readonly kind: 'fine' } | { readonly kind: 'silent'
 /** Pulses come from the child's event loop, which goes on turning while native code hangs: both signs are needed. */
 export function judgeChild(signs: ChildSigns): ChildVerdict {
   const silentMs = signs.nowMs - signs.lastHeardMs
-  if (silentMs >= silenceMaxMs) return { kind: 'silent', forMs: silentMs }
+  const silenceMaxMs = Math.min(Math.max(silenceFloorMs, signs.longestGapMs * silenceFactor), silenceCeilingMs)
+  if (silentMs >= (signs.isLoading ? silenceLoadingMs : silenceMaxMs)) return { kind: 'silent', forMs: silentMs }
   if (signs.busySinceMs === null) return { kind: 'fine' }
   const isCold = signs.idleBeforeMs >= coldAfterMs && signs.lastProgressMs <= signs.busySinceMs
   const floorMs = isCold ? stuckFloorColdMs : stuckFloorMs

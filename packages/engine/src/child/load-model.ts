@@ -72,16 +72,23 @@ export async function loadNativeModel(command: LoadCommand, log: NativeLog, onPr
   }
 }
 
-/** A few short prefills: the first touches every page of the weights, the others tell how many tokens fit into one batch. */
+/** Sizes of the prefills before the first request. */
+const warmUpTokens = [1, 8, 32, 128, batchTokensMax] as const
+/** A longer prefill is not worth its time where a shorter one already takes so long. */
+const warmUpStepMaxMs = 40
+
+/** The first prefill touches every page of the weights; the next tell how many tokens fit into one batch. */
 async function warmUp(model: LlamaModel, sequence: LlamaContextSequence | undefined, pacer: BatchPacer): Promise<void> {
   if (sequence === undefined) return
   const token = model.tokens.bos ?? (0 as Token)
-  for (const count of [1, 8, 32]) {
+  for (const count of warmUpTokens) {
+    if (sequence.nextTokenIndex + count >= sequence.contextSize) await sequence.clearHistory()
     if (count >= sequence.contextSize) break
+    const startedMs = performance.now()
     pacer.evaluationQueued()
     await sequence.evaluateWithoutGeneratingNewTokens(Array.from({ length: count }, () => token))
     pacer.evaluationEnded()
-    if (pacer.progress().slowestDecodeMs > 1000) break
+    if (count > 1 && performance.now() - startedMs > warmUpStepMaxMs) break
   }
   await sequence.clearHistory()
 }

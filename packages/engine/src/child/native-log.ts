@@ -3,9 +3,14 @@ import type { LlamaLogLevel } from 'node-llama-cpp'
 export interface NativeLog {
   /** Logger for node-llama-cpp. */
   readonly write: (level: LlamaLogLevel, message: string) => void
-  /** The last error llama.cpp wrote: it says why a load failed, which the thrown error does not. */
+  /** The last reason llama.cpp wrote for an error: it says why a load failed, which the thrown error does not. */
   lastError(): string | null
 }
+
+/** What llama.cpp writes after the line with the reason, which says no more than that there was one. */
+const summary = /failed to load model$/
+/** Names of its functions in front of a message. */
+const origin = /^\w+: (error loading model: )?/
 
 /** Keeps warnings and errors of the native code; the rest is chatter. */
 export function createNativeLog(forward: (level: 'warn' | 'error', message: string) => void): NativeLog {
@@ -15,7 +20,7 @@ export function createNativeLog(forward: (level: 'warn' | 'error', message: stri
       const text = message.trim()
       if (text === '') return
       if (level === 'fatal' || level === 'error') {
-        last = text
+        if (!summary.test(text)) last = text.replace(origin, '')
         forward('error', text)
       } else if (level === 'warn') forward('warn', text)
     },
