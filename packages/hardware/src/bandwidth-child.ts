@@ -22,7 +22,9 @@ export interface RoundSpeed {
 
 interface ThreadRound {
   readonly bytes: number
-  readonly elapsedMs: number
+  /** By the clock all threads share. */
+  readonly startMs: number
+  readonly endMs: number
 }
 
 /** Owns the memory, starts the readers, runs one round after another on all of them at once, and writes a RoundSpeed for each as a line of JSON. */
@@ -43,7 +45,8 @@ export async function coordinator({ readerSource, threads, bytes, roundMs, round
     const before = process.cpuUsage()
     const results = await Promise.all(readers.map((worker) => ask(worker, operation)))
     const { user, system } = process.cpuUsage(before)
-    const elapsedMs = Math.max(...results.map((result) => result.elapsedMs))
+    // From the first start to the last end: threads that ran one after another must not look as if they had run together.
+    const elapsedMs = Math.max(...results.map(({ endMs }) => endMs)) - Math.min(...results.map(({ startMs }) => startMs))
     const total = results.reduce((sum, result) => sum + result.bytes, 0)
     const speed: RoundSpeed = { bytesPerSecond: (total / elapsedMs) * 1000, cpuShare: (user + system) / 1000 / (threads * elapsedMs) }
     process.stdout.write(`${JSON.stringify(speed)}\n`)
@@ -56,7 +59,8 @@ export function reader(): void {
   const { parentPort, workerData } = process.getBuiltinModule('node:worker_threads')
   const { Buffer, isAscii } = process.getBuiltinModule('node:buffer')
   const { shared, start, end, roundMs } = workerData as { shared: SharedArrayBuffer; start: number; end: number; roundMs: number }
-  const blockBytes = 2 * 1024 * 1024
+  const blockBytes = 1024 * 1024
+  const now = () => Number(process.hrtime.bigint()) / 1e6
   const half = shared.byteLength / 2
   const memory = Buffer.from(shared)
   memory.fill(0x41, start, end)
@@ -73,14 +77,14 @@ export function reader(): void {
     return block.compare(memory, half + position - bytes, half + position) === 0
   }
   parentPort?.on('message', (operation: ReadOperation) => {
-    const startMs = performance.now()
+    const startMs = now()
+    let endMs = startMs
     let bytes = 0
-    let elapsedMs = 0
-    while (elapsedMs < roundMs && step(operation)) {
+    while (endMs < startMs + roundMs && step(operation)) {
       bytes += blockBytes
-      elapsedMs = performance.now() - startMs
+      endMs = now()
     }
-    parentPort.postMessage({ bytes, elapsedMs: Math.max(elapsedMs, 0.001) })
+    parentPort.postMessage({ bytes, startMs, endMs })
   })
-  parentPort?.postMessage({ bytes: 0, elapsedMs: 0 })
+  parentPort?.postMessage({ bytes: 0, startMs: 0, endMs: 0 })
 }

@@ -18,8 +18,9 @@ export interface Bandwidth {
 }
 
 const mebibyte = 1024 * 1024
-const roundMs = 20
-const rounds: readonly ReadOperation[] = ['memcmp', 'memchr', 'memcmp', 'ascii']
+/** About one time slice of Linux: on busy cores some rounds of this length still run undisturbed, of 20 ms none does. */
+const roundMs = 3
+const rounds: readonly ReadOperation[] = Array.from({ length: 6 }, () => ['memcmp', 'memchr', 'memcmp', 'ascii'] as const).flat()
 /** Few threads fill the memory channels of one socket; more would only lengthen the probe. */
 const threadsMax = 16
 /** 0.97 and more were seen on an idle machine, 0.3-0.7 with as many busy programs as cores. */
@@ -31,7 +32,7 @@ const undisturbedShare = 0.9
  *
  * Method: threads read one common memory, several times the last-level cache, by native operations of Node that run at the memory's
  * speed: `Buffer.compare` (memcmp), `Buffer.indexOf` (memchr) and `isAscii` (simdutf, for systems whose C library is slow at the
- * others). Four rounds of 20 ms; the fastest counts, since every round read all the bytes it claims and other programs only slow it down.
+ * others). 24 rounds of 3 ms; the fastest counts, since every round read all the bytes it claims and other programs only slow it down.
  * Takes about 0.3 s, of which 80 ms are reading and the rest starting a process with threads and touching the memory. On a virtual
  * machine with two cores of an EPYC 7003 it gives what a C loop over AVX2 loads gives on the same cores, or a tenth more; `Buffer.copy`
  * gives three quarters of it, a loop in JavaScript three fifths (design.md has the table).
