@@ -1,15 +1,16 @@
 import type { TensorPlan } from '../write/gguf-writer.ts'
+import { type ChainLayout, hashLength, hashUnit, headLength, layoutOf, unit } from './chain-layout.ts'
 import { Matrix, onesPlan } from './demo-weights.ts'
-import { chainReach, outside, type WordChain } from './word-chain.ts'
+import { outside, type WordChain } from './word-chain.ts'
 
 /**
  * A word chain as a Llama of one block, by construction instead of training.
  *
  * The residual stream has sections: one for the current word (one-hot), one for each earlier word within reach (empty until attention
- * fills them), a constant, a hash of the token (kept apart for tokens that shall not sway the reply), and the mean hash of the context. Attention heads in groups of `headsPerWord`
- * look exactly 1, 2, ... places back and copy that token's one-hot; one more head looks everywhere and takes the mean hash, so that
- * different questions prefer different sentences even at temperature 0. The feed-forward part is zero. The output matrix then adds,
- * for every candidate, a bonus from each table of the chain that allows it.
+ * fills them), a constant, a hash of the token (kept apart for tokens that shall not sway the reply), and the mean hash of the context.
+ * Attention heads in groups of `headsPerWord` look exactly 1, 2, ... places back and copy that token's one-hot; one more head looks
+ * everywhere and takes the mean hash, so that different questions prefer different sentences even at temperature 0. The feed-forward
+ * part is zero. The output matrix then adds, for every candidate, a bonus from each table of the chain that allows it.
  */
 export interface ChainModel {
   readonly embeddingLength: number
@@ -30,13 +31,6 @@ export interface ChainModelOptions {
   readonly templateTokens: ReadonlySet<number>
 }
 
-const headLength = 64
-const hashLength = 32
-/** One entry is used; the rest keeps rows a multiple of 32. */
-const constantLength = 32
-/** Length of a one-hot entry and of the constant in the stream. */
-const unit = 4
-const hashUnit = 0.5
 /** Rows of zeros are all the feed-forward part needs. */
 const feedForwardLength = 32
 /** Against norm epsilon: the norms only rescale. */
@@ -85,51 +79,7 @@ export function createChainModel(options: ChainModelOptions): ChainModel {
   }
 }
 
-/** Sections of the residual stream by their first index, and what the norms multiply it with. */
-interface Layout {
-  /** The word of each state; state 0 is outside the chain. */
-  readonly states: readonly string[]
-  readonly headsPerWord: number
-  /** Section `distance` of this length holds the one-hot of the word that many places back. */
-  readonly wordSection: number
-  readonly constantAt: number
-  readonly hashAt: number
-  readonly silentHashAt: number
-  readonly moodAt: number
-  readonly embeddingLength: number
-  readonly headCount: number
-  readonly normBefore: number
-  readonly normAfter: number
-}
-
-function layoutOf(chain: WordChain): Layout {
-  const states = [outside, ...chain.words]
-  const headsPerWord = Math.ceil(states.length / headLength)
-  const wordSection = headsPerWord * headLength
-  const constantAt = wordSection * chainReach
-  const hashAt = constantAt + constantLength
-  const silentHashAt = hashAt + hashLength
-  const moodAt = silentHashAt + hashLength
-  const embeddingLength = moodAt + hashLength
-  // The norms divide by the root mean square: the same for every token by construction, so one factor undoes each. The mood is small.
-  const squaresBefore = 2 * unit ** 2 + hashLength * hashUnit ** 2
-  const squaresAfter = squaresBefore + (chainReach - 1) * unit ** 2
-  return {
-    states,
-    headsPerWord,
-    wordSection,
-    constantAt,
-    hashAt,
-    silentHashAt,
-    moodAt,
-    embeddingLength,
-    headCount: headsPerWord * (chainReach - 1) + 1,
-    normBefore: Math.sqrt(embeddingLength / squaresBefore),
-    normAfter: Math.sqrt(embeddingLength / squaresAfter),
-  }
-}
-
-function embeddingMatrix({ chain, tokenCount, idOf, templateTokens }: ChainModelOptions, layout: Layout): Matrix {
+function embeddingMatrix({ chain, tokenCount, idOf, templateTokens }: ChainModelOptions, layout: ChainLayout): Matrix {
   const stateOf = new Map(chain.words.map((word, index) => [idOf(word), index + 1]))
   const embedding = new Matrix(tokenCount, layout.embeddingLength)
   for (let token = 0; token < tokenCount; token += 1) {
@@ -141,7 +91,7 @@ function embeddingMatrix({ chain, tokenCount, idOf, templateTokens }: ChainModel
   return embedding
 }
 
-function attentionMatrices(layout: Layout) {
+function attentionMatrices(layout: ChainLayout) {
   const { headsPerWord, headCount, embeddingLength, constantAt, normBefore, wordSection } = layout
   const attentionLength = headCount * headLength
   const query = new Matrix(attentionLength, embeddingLength)
@@ -174,7 +124,7 @@ function attentionMatrices(layout: Layout) {
   return { query, key, value, output }
 }
 
-function headMatrix({ chain, tokenCount, idOf }: ChainModelOptions, layout: Layout): Matrix {
+function headMatrix({ chain, tokenCount, idOf }: ChainModelOptions, layout: ChainLayout): Matrix {
   const { states, wordSection, moodAt, normAfter } = layout
   const head = new Matrix(tokenCount, layout.embeddingLength)
   for (const candidate of states) {

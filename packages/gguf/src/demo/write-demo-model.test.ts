@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readModelManifest } from '../read-model.ts'
 import { sha256File } from '../sha256-file.ts'
 import { decode, loadForTest, startLlama, turn } from '../testing/engine-for-tests.ts'
+import { quickest } from '../testing/quickest.ts'
 import { demoScript } from './script.ts'
 import { createWordChain, followersOf, outside } from './word-chain.ts'
 import { writeDemoModel } from './write-demo-model.ts'
@@ -19,9 +20,7 @@ let sequences: readonly LlamaContextSequence[] = []
 
 beforeAll(async () => {
   path = join(await mkdtemp(join(tmpdir(), 'shoal-demo-')), 'demo.gguf')
-  const start = performance.now()
-  await writeDemoModel(path)
-  writeMs = performance.now() - start
+  writeMs = (await quickest(2000, () => writeDemoModel(path))).tookMs
   llama = await startLlama()
   ;({ model, sequences } = await loadForTest(llama, path, 4))
 })
