@@ -14,8 +14,8 @@ const pointsByFormat: readonly (readonly [pattern: RegExp, points: number])[] = 
   [/^Q4/, 2],
   [/^UD-I?Q3/, 3],
   [/^I?Q3/, 4],
-  [/^UD-I?Q2/, 7],
-  [/^I?Q2/, 10],
+  [/^UD-I?Q2/, 10],
+  [/^I?Q2/, 13],
   [/^(UD-)?I?Q1/, 20],
 ]
 
