@@ -1,8 +1,8 @@
-import type { LoadedModel, LoadModelCommand, ModelManifest, NodeModelState, NodeProfile } from '@shoal/core'
+import type { ModelManifest, NodeProfile } from '@shoal/core'
 import type { startMembership } from '@shoal/membership'
+import type { LoadShape, MemoryEstimate } from '@shoal/planner'
 import type { startNodeServer } from '@shoal/protocol'
 import type { HubDependencies } from './hub/download-model.ts'
-import type { LoadPlan, ModelOnDisk } from './loading/load-ports.ts'
 
 /** Everything of the outside world an agent uses, so that tests can give it another one. */
 export interface AgentParts {
@@ -12,10 +12,10 @@ export interface AgentParts {
   readonly hashFile: (file: string, signal: AbortSignal) => Promise<string>
   /** Path of the demo model, written if need be. */
   readonly writeDemo: () => Promise<string>
-  /** Fits a model into the memory that is free now, beside those in `present`; rejects with MODEL_DOES_NOT_FIT. */
-  readonly planLoad: (model: ModelOnDisk, command: LoadModelCommand, present: readonly NodeModelState[]) => Promise<LoadPlan>
-  /** Compares the plan with what the load took, and remembers it. */
-  readonly onLoaded: (model: ModelOnDisk, plan: LoadPlan, running: LoadedModel) => void
+  /** The same, with the memory of this very moment, VRAM included. */
+  readonly freshProfile: () => Promise<NodeProfile>
+  /** The engine's own estimate for a file; null = it has none. */
+  readonly estimateMemory: (file: string, shape: LoadShape & { readonly gpuLayers: number }) => Promise<MemoryEstimate | null>
   readonly hub: Omit<HubDependencies, 'clock' | 'log'>
   readonly startServer: typeof startNodeServer
   readonly startMembership: typeof startMembership

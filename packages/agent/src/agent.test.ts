@@ -51,6 +51,8 @@ async function start(options: Partial<AgentOptions> = {}, parts: Partial<AgentPa
     },
     {
       profile: async () => createFakeNodeProfile(),
+      freshProfile: async () => createFakeNodeProfile(),
+      estimateMemory: async () => null,
       startMembership: async (wanted) => {
         announced.push(wanted)
         return { candidates: [], multicast: { kind: 'unused' }, [Symbol.asyncDispose]: async () => void said.push('goodbye') }
@@ -192,6 +194,20 @@ describe('agent', () => {
     const command = { ...loadDemo, modelId: modelId('bad'), source: { kind: 'local', path: file } } as const
     await expect(client.loadModel(command, () => undefined, signal)).rejects.toMatchObject({ code: 'MODEL_FILE_INVALID' })
     expect(seen).toEqual([])
+  })
+
+  test('a model too large for the memory is refused with the term and the numbers, before any engine sees it', async () => {
+    const small = createFakeNodeProfile({
+      memory: { totalBytes: 2 ** 30, limitBytes: 2 ** 30, availableBytes: 600 * 2 ** 20, bandwidthBytesPerSecond: null },
+    })
+    const { agent } = await start({}, { freshProfile: async () => small })
+    await using _ = agent
+    await using client = clientOf(agent)
+    await expect(client.loadModel(loadDemo, () => undefined, signal)).rejects.toMatchObject({
+      code: 'MODEL_DOES_NOT_FIT',
+      message: expect.stringMatching(/shoal-demo.*needs .* of RAM for 2 x 256 tokens, 600 MiB are free: too little for the engine process/),
+    })
+    expect((await stateOf(agent)).models).toMatchObject([{ status: 'failed' }])
   })
 
   test('a model that is nowhere is a missing file', async () => {

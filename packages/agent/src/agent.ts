@@ -4,12 +4,15 @@ import type { Membership, MulticastStatus } from '@shoal/membership'
 import { shoalVersion } from '@shoal/runtime'
 import type { AgentParts } from './agent-parts.ts'
 import { createDefaultParts } from './default-parts.ts'
+import type { HubDependencies } from './hub/download-model.ts'
 import { createModelFetcher, type ModelFetcher } from './hub/model-fetcher.ts'
 import { loadIdentity } from './identity.ts'
+import { openCorrections } from './loading/corrections.ts'
 import { createModelHost, type ModelHost } from './loading/model-host.ts'
 import { obtainModel } from './loading/obtain-model.ts'
 import { type ModelLibrary, openModelLibrary } from './models/library.ts'
 import { createNodeApi } from './node-api.ts'
+import { createPlanning, type Planning } from './planning.ts'
 import { createSnapshots } from './snapshots.ts'
 
 export interface AgentDirectories {
@@ -45,6 +48,8 @@ export interface Agent extends AsyncDisposable {
   readonly api: NodeApi
   readonly library: ModelLibrary
   readonly fetcher: ModelFetcher
+  readonly planning: Planning
+  readonly hub: HubDependencies
   readonly multicast: MulticastStatus
 }
 
@@ -67,7 +72,9 @@ export async function startAgent(options: AgentOptions, overrides: Partial<Agent
     readManifest: parts.readManifest,
     hashFile: parts.hashFile,
   })
-  const fetcher = createModelFetcher({ ...parts.hub, clock, log }, directories.models)
+  const corrections = await openCorrections(directories.state, log)
+  const hub = { ...parts.hub, clock, log }
+  const fetcher = createModelFetcher(hub, directories.models)
   const incarnation = randomBytes(8).toString('hex')
   const closing = new AbortController()
   const host: ModelHost = createModelHost({
@@ -78,13 +85,14 @@ export async function startAgent(options: AgentOptions, overrides: Partial<Agent
       engine: options.engine,
       obtain: (command: LoadModelCommand, onProgress, signal) =>
         obtainModel(command, { library, fetcher, log, writeDemo: parts.writeDemo }, { onProgress, signal }),
-      fit: (model, command) => parts.planLoad(model, command, host.states()),
-      loaded: (disk, plan, model) => {
-        parts.onLoaded(disk, plan, model)
+      fit: (disk, command) => planning.planLoad(disk, command),
+      loaded: (disk, loadPlan, model) => {
+        corrections.observe(model.modelId, loadPlan, model)
         learnDigest(disk.path)
       },
     },
   })
+  const planning = createPlanning({ parts, library, corrections, threads: options.threads ?? null, loaded: () => host.plans() })
   const snapshots = createSnapshots({
     clock,
     build: () => ({ nodeId: identity.nodeId, incarnation, draining: host.draining, models: host.states() }),
@@ -136,6 +144,7 @@ export async function startAgent(options: AgentOptions, overrides: Partial<Agent
     if (unfinished > 0) log.warn({ unfinished }, 'requests were still running at the end of the drain')
     closing.abort()
     await within(host[Symbol.asyncDispose](), unloadMsMax, clock)
+    await corrections.saved()
     await membership[Symbol.asyncDispose]()
     snapshots.end()
     await server[Symbol.asyncDispose]()
@@ -147,6 +156,8 @@ export async function startAgent(options: AgentOptions, overrides: Partial<Agent
     api,
     library,
     fetcher,
+    planning,
+    hub,
     get multicast() {
       return membership.multicast
     },

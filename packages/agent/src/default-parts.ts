@@ -1,5 +1,6 @@
 import path from 'node:path'
-import { ShoalError } from '@shoal/core'
+import type { GpuProfile } from '@shoal/core'
+import { estimateMemory, probeGpus } from '@shoal/engine'
 import { readModelManifest, sha256File } from '@shoal/gguf'
 import { probeNodeProfile, sampleMemory } from '@shoal/hardware'
 import { startMembership } from '@shoal/membership'
@@ -11,36 +12,39 @@ import { ensureDemoModel } from './models/demo-model.ts'
 import { createProfileSource } from './profile.ts'
 
 /** The parts that touch this machine and the network for real. */
-export function createDefaultParts(options: AgentOptions): AgentParts {
-  const { directories, clock, log } = options
+export function createDefaultParts({ directories, clock, log }: Pick<AgentOptions, 'directories' | 'clock' | 'log'>): AgentParts {
+  const askGpus = () => probeGpus({ log })
+  /** The list is asked for once: what can change is how much of their memory is free, see `ProfileSource.fresh`. */
+  let known: Promise<readonly GpuProfile[]> | null = null
   const profile = createProfileSource({
     clock,
     sampleMemory: () => sampleMemory(),
+    probeGpus: askGpus,
     probe: () =>
       probeNodeProfile({
         modelsDir: directories.models,
-        probeGpus: async () => [],
+        probeGpus: () => {
+          known ??= askGpus()
+          return known
+        },
         bandwidthCachePath: path.join(directories.cache, 'memory-bandwidth.json'),
         log,
       }),
   })
   return {
     profile: () => profile.current(),
+    freshProfile: () => profile.fresh(),
     readManifest: readModelManifest,
     hashFile: (file, signal) => sha256File(file, { signal }),
     writeDemo: () => ensureDemoModel(directories.cache),
-    async planLoad({ manifest }, command) {
-      const contextTokens = command.contextTokens ?? Math.min(8192, manifest.contextTokensTrained ?? 8192)
-      const slots = command.slots ?? 4
-      const kvBytes =
-        2 * (manifest.keyLength + manifest.valueLength) * manifest.headCountKv * manifest.attentionLayerCount * contextTokens * slots
-      const plannedBytes = manifest.fileBytes + kvBytes
-      const { availableBytes } = await sampleMemory()
-      if (plannedBytes > availableBytes)
-        throw new ShoalError({ code: 'MODEL_DOES_NOT_FIT', message: `${plannedBytes} > ${availableBytes}` })
-      return { options: { contextTokens, slots, threads: options.threads ?? null, gpuLayers: null }, plannedBytes }
+    async estimateMemory(file, shape) {
+      try {
+        return { ...shape, ...(await estimateMemory({ path: file, ...shape, log })) }
+      } catch (error) {
+        log.info({ file, err: error }, 'the engine has no estimate for a model; the formulas decide')
+        return null
+      }
     },
-    onLoaded: () => undefined,
     hub: { address: hubAddressFrom(process.env), fetch: globalThis.fetch },
     startServer: startNodeServer,
     startMembership,

@@ -1,8 +1,10 @@
-import type { Clock, NodeProfile } from '@shoal/core'
+import type { Clock, GpuProfile, NodeProfile } from '@shoal/core'
 
 export interface ProfileSource {
   /** What this machine is now; see `createProfileSource` for how old it may be. */
   current(): Promise<NodeProfile>
+  /** The same, with the memory of this very moment; on a machine with GPUs theirs, too, which costs a question to the engine. */
+  fresh(): Promise<NodeProfile>
 }
 
 const memoryAgeMsMax = 1_000
@@ -15,6 +17,7 @@ const profileAgeMsMax = 60_000
 export function createProfileSource(options: {
   readonly probe: () => Promise<NodeProfile>
   readonly sampleMemory: () => Promise<Pick<NodeProfile['memory'], 'totalBytes' | 'limitBytes' | 'availableBytes'>>
+  readonly probeGpus: () => Promise<readonly GpuProfile[]>
   readonly clock: Clock
 }): ProfileSource {
   const { clock } = options
@@ -32,12 +35,18 @@ export function createProfileSource(options: {
     }
     return known.profile
   }
+  const current = () => {
+    asking ??= refresh().finally(() => {
+      asking = null
+    })
+    return asking
+  }
   return {
-    current() {
-      asking ??= refresh().finally(() => {
-        asking = null
-      })
-      return asking
+    current,
+    async fresh() {
+      const profile = await current()
+      const gpus = profile.gpus.length === 0 ? profile.gpus : await options.probeGpus()
+      return { ...profile, memory: { ...profile.memory, ...(await options.sampleMemory()) }, gpus }
     },
   }
 }

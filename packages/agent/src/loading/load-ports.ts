@@ -1,4 +1,5 @@
 import type { LoadOptions, ModelManifest } from '@shoal/core'
+import type { ModelDimensions, Sizing } from '@shoal/planner'
 
 /** A file whose header was checked. */
 export interface ModelOnDisk {
@@ -11,8 +12,10 @@ export interface ModelOnDisk {
 /** What a load will take, worked out before it. */
 export interface LoadPlan {
   readonly options: LoadOptions
-  /** Memory the load is expected to take, RAM and VRAM together. */
-  readonly plannedBytes: number
+  readonly sizing: Sizing
+  readonly dimensions: ModelDimensions
+  /** The GPU planned with shares its memory with the CPU. */
+  readonly unifiedMemory: boolean
 }
 
 export interface LoadProgress {

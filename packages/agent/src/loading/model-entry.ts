@@ -52,6 +52,8 @@ export const isGone = ({ phase }: ModelEntry): boolean =>
 export function checkSameLoad(entry: ModelEntry, command: LoadModelCommand): void {
   const contextTokens = entry.plan?.options.contextTokens ?? entry.command.contextTokens
   const slots = entry.plan?.options.slots ?? entry.command.slots
+  // A wish that was cut to what the model can do (its trained context) is still the same wish.
+  if (command.contextTokens === entry.command.contextTokens && command.slots === entry.command.slots) return
   const differs = (wanted: number | null, has: number | null) => wanted !== null && has !== null && wanted !== has
   if (!differs(command.contextTokens, contextTokens) && !differs(command.slots, slots)) return
   const size = (tokens: number | null, count: number | null) => `${tokens ?? 'any'} tokens of context and ${count ?? 'any'} slots`
@@ -82,7 +84,7 @@ export function stateOfEntry(entry: ModelEntry): NodeModelState {
     slotsUsed: 0,
     contextTokens: plan?.options.contextTokens ?? 0,
     tokensPerSecond: null,
-    plannedBytes: plan?.plannedBytes ?? null,
+    plannedBytes: plan?.sizing.plannedBytes.total ?? null,
     facts: null,
   }
   switch (phase.kind) {

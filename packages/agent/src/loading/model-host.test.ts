@@ -13,6 +13,7 @@ import { createFakeLog, createManualClock } from '@shoal/core/testing'
 import { createMockEngine, type MockEngineOptions } from '@shoal/engine/testing'
 import { systemClock } from '@shoal/runtime'
 import { describe, expect, test } from 'vitest'
+import { fakeLoadPlan } from '../testing/fake-load-plan.ts'
 import { fakeManifest } from '../testing/fake-manifest.ts'
 import { createModelHost, type LoadSteps } from './model-host.ts'
 
@@ -46,10 +47,7 @@ function createHost(overrides: Partial<LoadSteps> & { readonly mock?: Partial<Mo
     steps: {
       engine,
       obtain: async () => ({ path: '/models/tiny.gguf', sha256: null, manifest: fakeManifest() }),
-      fit: async (_, { contextTokens, slots }) => ({
-        options: { contextTokens: contextTokens ?? 256, slots: slots ?? 2, threads: 1, gpuLayers: null },
-        plannedBytes: 1000,
-      }),
+      fit: async (_, { contextTokens, slots }) => fakeLoadPlan({ contextTokens: contextTokens ?? 256, slots: slots ?? 2 }),
       loaded: () => undefined,
       ...overrides,
     },
@@ -86,7 +84,7 @@ describe('loading', () => {
     await using fixture = disposable(createHost())
     const seen: NodeModelState[] = []
     const ready = await fixture.host.load(command, (state) => seen.push(state), never)
-    expect(ready).toMatchObject({ status: 'ready', slotsTotal: 2, contextTokens: 256, plannedBytes: 1000, slotsUsed: 0 })
+    expect(ready).toMatchObject({ status: 'ready', slotsTotal: 2, contextTokens: 256, plannedBytes: expect.any(Number), slotsUsed: 0 })
     expect(seen.map((state) => state.status)).toContain('loading')
     expect(seen.at(-1)?.status).toBe('ready')
     expect(fixture.host.states()).toEqual([ready])
@@ -139,7 +137,7 @@ describe('loading', () => {
     let attempts = 0
     const fit: LoadSteps['fit'] = async () => {
       if (attempts++ === 0) throw new ShoalError({ code: 'MODEL_DOES_NOT_FIT', message: 'needs 9 GiB, has 8 GiB.' })
-      return { options: { contextTokens: 1, slots: 1, threads: 1, gpuLayers: null }, plannedBytes: 1 }
+      return fakeLoadPlan({ contextTokens: 1, slots: 1 })
     }
     await using fixture = disposable(createHost({ fit }))
     await expect(fixture.host.load(command, ignore, never)).rejects.toMatchObject({ code: 'MODEL_DOES_NOT_FIT' })
@@ -154,7 +152,7 @@ describe('loading', () => {
       most = Math.max(most, ++inside)
       await new Promise((resolve) => setImmediate(resolve))
       inside--
-      return { options: { contextTokens: 256, slots: 1, threads: 1, gpuLayers: null }, plannedBytes: 1 }
+      return fakeLoadPlan({ contextTokens: 256, slots: 1 })
     }
     await using fixture = disposable(createHost({ fit }))
     await Promise.all(['a', 'b', 'c'].map((name) => fixture.host.load({ ...command, modelId: modelId(name) }, ignore, never)))
@@ -232,7 +230,7 @@ describe('leaving', () => {
       steps: {
         engine,
         obtain: async () => ({ path: '/x', sha256: null, manifest: fakeManifest() }),
-        fit: async () => ({ options: { contextTokens: 256, slots: 2, threads: 1, gpuLayers: null }, plannedBytes: 1 }),
+        fit: async () => fakeLoadPlan({ contextTokens: 256, slots: 2 }),
         loaded: ignore,
       },
     })

@@ -21,8 +21,8 @@ export interface LoadSteps {
   readonly engine: Engine
   /** Finds or fetches the file and checks its header. */
   obtain(command: LoadModelCommand, onProgress: (progress: LoadProgress) => void, signal: AbortSignal): Promise<ModelOnDisk>
-  /** Fits it into the memory that is free now. */
-  fit(model: ModelOnDisk, command: LoadModelCommand, signal: AbortSignal): Promise<LoadPlan>
+  /** Fits it into the memory that is free now, beside the models that are loaded. */
+  fit(model: ModelOnDisk, command: LoadModelCommand): Promise<LoadPlan>
   /** Called after a load: compares, remembers, hashes. Must not throw. */
   loaded(disk: ModelOnDisk, plan: LoadPlan, model: LoadedModel): void
 }
@@ -31,6 +31,8 @@ export interface LoadSteps {
 export interface ModelHost extends AsyncDisposable {
   readonly draining: boolean
   states(): readonly NodeModelState[]
+  /** Plans of the models that are loaded now. */
+  plans(): ReadonlyMap<ModelId, LoadPlan>
   /**
    * As `NodeApi.loadModel`. The load belongs to the node: it goes on when the caller has gone (a gateway that restarts asks again and
    * joins), and `unload` ends it.
@@ -58,6 +60,8 @@ export function createModelHost(options: {
   const memory = createMemoryTurns()
   let draining = false
 
+  const loadedPlans = () =>
+    new Map([...entries].flatMap(([id, { phase, plan }]) => (phase.kind === 'loaded' && plan !== null ? [[id, plan] as const] : [])))
   const changed = () => {
     options.onChange()
     idle.check()
@@ -78,7 +82,7 @@ export function createModelHost(options: {
     onTheWay('loading', 0)
     return await memory.take(async () => {
       checkNotCancelled(entry)
-      const plan = await fit(disk, command, abort.signal)
+      const plan = await fit(disk, command)
       entry.plan = plan
       const spec = { modelId: command.modelId, path: disk.path, options: plan.options }
       const model = await engine.loadModel(spec, (progress) => onTheWay('loading', progress), abort.signal)
@@ -132,6 +136,7 @@ export function createModelHost(options: {
       return draining
     },
     states: () => [...entries.values()].map(stateOfEntry),
+    plans: loadedPlans,
     async load(command, onProgress, signal) {
       if (draining) throw new ShoalError({ code: 'NODE_DRAINING', message: 'This node is leaving and loads nothing more.' })
       let entry = entries.get(command.modelId)
