@@ -1,15 +1,15 @@
-import { randomUUID } from 'node:crypto'
 import { type Clock, type ClusterView, errorTable, type Log, type Metrics, type NodesResponse, ShoalError } from '@shoal/core'
 import { Hono } from 'hono'
 import { createDeploymentRoutes } from './admin/deployment-routes.ts'
 import type { Controller } from './controller/controller.ts'
 import type { Dispatcher } from './dispatcher/dispatcher.ts'
-import type { HttpContext, HttpEnv } from './http-env.ts'
+import { type Handler, type HttpContext, type HttpEnv, requestIdOf } from './http-env.ts'
 import { createChatRoute } from './openai/chat-route.ts'
 import { renderErrorBody, retryHeaders, toClientError } from './openai/error-body.ts'
 import { createModelRoute, createModelsRoute, fingerprintOf } from './openai/models-route.ts'
 import { bodyBytesMaxDefault } from './openai/read-body.ts'
 import { createReadyRoute, whyNotReady } from './operations/health-routes.ts'
+import { createMetricsRoute } from './operations/metrics-route.ts'
 import { createRequestMeter } from './operations/request-meter.ts'
 
 export interface GatewayAppOptions {
@@ -24,19 +24,26 @@ export interface GatewayAppOptions {
   readonly bodyBytesMax?: number
 }
 
+/** Path, with `:id` as its last part or without, and what is there by method. */
+type Routes = Readonly<Record<string, Readonly<Record<string, Handler>>>>
+
 /** The gateway's HTTP surface, without a socket: `app.request` answers like the server does. */
 export function createGatewayApp(options: GatewayAppOptions): Hono<HttpEnv> {
-  const { clock, log, metrics, dispatcher, view, isDraining, bodyBytesMax = bodyBytesMaxDefault } = options
+  const { log } = options
+  const routes = createRoutes(options)
   const app = new Hono<HttpEnv>()
-  app.use(async (context, next) => {
-    const id = randomUUID().replaceAll('-', '')
-    context.set('requestId', id)
-    context.header('x-request-id', id)
-    await next()
-  })
+  // One handler per route and no middleware: the router then calls it directly.
+  for (const [path, methods] of Object.entries(routes))
+    for (const [method, handler] of Object.entries(methods)) app.on(method, path, handler)
+  app.notFound((context) => renderFailure(unknownRoute(routes, context), context, log))
+  app.onError((thrown, context) => renderFailure(thrown, context, log))
+  return app
+}
+
+function createRoutes(options: GatewayAppOptions): Routes {
+  const { clock, dispatcher, metrics, view, isDraining, bodyBytesMax = bodyBytesMaxDefault } = options
   const models = { view, created: Math.floor(clock.wallMs() / 1000) }
-  const ready = createReadyRoute(() => whyNotReady(view(), isDraining()))
-  const expose = createMetricsRoute(options)
+  const ready = named(createReadyRoute(() => whyNotReady(view(), isDraining())))
   const deployments = createDeploymentRoutes(options.controller)
   const chat = createChatRoute({
     clock,
@@ -45,56 +52,46 @@ export function createGatewayApp(options: GatewayAppOptions): Hono<HttpEnv> {
     bodyBytesMax,
     fingerprintOf: (model) => fingerprintOf(view(), model),
   })
-  const routes: Routes = {
+  return {
     '/v1/chat/completions': { POST: chat },
-    '/v1/models': { GET: createModelsRoute(models) },
-    '/v1/models/:id{.+}': { GET: createModelRoute(models) },
+    '/v1/models': { GET: named(createModelsRoute(models)) },
+    '/v1/models/:id{.+}': { GET: named(createModelRoute(models)) },
     '/health': { GET: ready },
     '/readyz': { GET: ready },
-    '/livez': { GET: (context) => context.json({ status: 'ok' }) },
-    '/metrics': { GET: expose },
-    '/shoal/v1/nodes': { GET: (context) => context.json({ nodes: view().nodes } satisfies NodesResponse) },
-    '/shoal/v1/deployments': { GET: deployments.list, POST: deployments.deploy },
-    '/shoal/v1/deployments/:id': { DELETE: deployments.remove },
+    '/livez': { GET: named((context) => context.json({ status: 'ok' })) },
+    '/metrics': { GET: named(createMetricsRoute(options)) },
+    '/shoal/v1/nodes': { GET: named((context) => context.json({ nodes: view().nodes } satisfies NodesResponse)) },
+    '/shoal/v1/deployments': { GET: named(deployments.list), POST: named(deployments.deploy) },
+    '/shoal/v1/deployments/:id': { DELETE: named(deployments.remove) },
   }
-  for (const [path, methods] of Object.entries(routes)) {
-    for (const [method, handler] of Object.entries(methods)) app.on(method, path, handler)
-    const allow = Object.keys(methods).join(', ')
-    app.all(path, (context) => {
-      context.header('allow', allow)
-      throw new ShoalError({
-        code: 'METHOD_NOT_ALLOWED',
-        message: `${context.req.method} is not possible on ${context.req.path}; ${allow} is.`,
-      })
-    })
-  }
-  app.notFound((context) => {
-    throw new ShoalError({ code: 'ROUTE_UNKNOWN', message: `There is no ${context.req.method} ${context.req.path.slice(0, 200)} here.` })
-  })
-  app.onError((thrown, context) => renderFailure(thrown, context, log))
-  return app
 }
 
-type Routes = Readonly<Record<string, Readonly<Record<string, (context: HttpContext) => Response | Promise<Response>>>>>
-
-/** `GET /metrics`; what can be read off the state is set at the moment it is asked for. */
-function createMetricsRoute({ metrics, dispatcher, view }: GatewayAppOptions) {
-  const waiting = metrics.gauge({ name: 'shoal_gateway_queue_length', help: 'Requests that wait for a slot.' })
-  const running = metrics.gauge({ name: 'shoal_gateway_active_requests', help: 'Requests that a node is answering.' })
-  const nodes = metrics.gauge({ name: 'shoal_gateway_nodes', help: 'Nodes by liveness.', labels: ['liveness'] })
-  return async (context: HttpContext): Promise<Response> => {
-    const counts = dispatcher.counts()
-    waiting.set(counts.waiting)
-    running.set(counts.running)
-    for (const liveness of ['connected', 'suspect'])
-      nodes.set(view().nodes.filter((node) => node.liveness === liveness).length, { liveness })
-    return context.body(await metrics.expose(), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' })
+/** Adds `x-request-id`; the chat route, whose headers are part of its speed, does it itself. */
+function named(handler: Handler): Handler {
+  return (context) => {
+    context.header('x-request-id', requestIdOf(context))
+    return handler(context)
   }
+}
+
+function unknownRoute(routes: Routes, context: HttpContext): ShoalError {
+  const { method, path } = context.req
+  const found = Object.entries(routes).find(([route]) => {
+    const [prefix = '', rest] = route.split(':id')
+    return rest === undefined ? path === route : path.startsWith(prefix) && path.length > prefix.length
+  })
+  const shown = path.slice(0, 200)
+  if (found === undefined) return new ShoalError({ code: 'ROUTE_UNKNOWN', message: `There is no ${method} ${shown} here.` })
+  const allow = Object.keys(found[1]).join(', ')
+  context.header('allow', allow)
+  return new ShoalError({ code: 'METHOD_NOT_ALLOWED', message: `${method} is not possible on ${shown}; ${allow} is.` })
 }
 
 function renderFailure(thrown: unknown, context: HttpContext, log: Log): Response {
   const error = toClientError(thrown)
-  if (error.code === 'INTERNAL') log.error({ err: thrown, path: context.req.path }, 'a request failed in the gateway itself')
+  const requestId = requestIdOf(context)
+  if (error.code === 'INTERNAL') log.error({ err: thrown, requestId, path: context.req.path }, 'a request failed in the gateway itself')
+  context.header('x-request-id', requestId)
   for (const [name, value] of Object.entries(retryHeaders(error))) context.header(name, value)
   return Response.json(renderErrorBody(error), { status: errorTable[error.code].http, headers: context.res.headers })
 }

@@ -114,19 +114,19 @@ export function createDispatcher({ ports, nodes, routing }: DispatcherOptions): 
         },
         attempt.stop.signal,
       )
-      if (!job.isOver) throw attempt.stopReason ?? brokenStream('ended its stream without an end mark')
+      if (!job.isOver()) throw attempt.stopReason ?? brokenStream('ended its stream without an end mark')
       return 'finished'
     } catch (thrown) {
       return failedAttempt(job, attempt, ShoalError.from(thrown))
     }
   }
   const failedAttempt = (job: Job, attempt: Attempt, thrown: ShoalError): AttemptOutcome => {
-    if (job.isOver) return attempt.stopReason === null ? 'finished' : 'failed'
+    if (job.isOver()) return attempt.stopReason === null ? 'finished' : 'failed'
     const error = attempt.stopReason ?? thrown
     const { requestId } = job.work
-    log.warn({ requestId, nodeId: attempt.nodeId, code: error.code, isFresh: job.isFresh, err: error }, 'attempt failed')
+    log.warn({ requestId, nodeId: attempt.nodeId, code: error.code, isFresh: job.isFresh(), err: error }, 'attempt failed')
     job.lastError = error
-    if (job.isFresh && error.row.retry === 'other-node') return refusals.has(error.code) ? 'refused' : 'failed-other-node'
+    if (job.isFresh() && error.row.retry === 'other-node') return refusals.has(error.code) ? 'refused' : 'failed-other-node'
     end(job, error)
     return 'failed'
   }

@@ -56,8 +56,8 @@ export interface Job {
   readonly work: Work
   readonly result: Promise<Answer>
   /** Nothing of the answer was taken yet: another node may still start from the beginning. */
-  readonly isFresh: boolean
-  readonly isOver: boolean
+  isFresh(): boolean
+  isOver(): boolean
   /** Why the last attempt failed. */
   lastError: ShoalError | null
   begin(attempt: number, modelId: ModelId): InferenceRequest
@@ -106,12 +106,8 @@ export function createJob(work: Work, output: Output): Job {
     work,
     result: promise,
     lastError: null,
-    get isFresh() {
-      return log.tokenIds.length === 0
-    },
-    get isOver() {
-      return over
-    },
+    isFresh: () => log.tokenIds.length === 0,
+    isOver: () => over,
     begin(attempt, chosen) {
       log.begin(attempt)
       modelId = chosen

@@ -40,7 +40,7 @@ export function createNodeSession(answer: Answer, onChange: (view: NodeView) => 
     liveness = next
     publish()
   }
-  let modelsSeen = ''
+  let modelsSeen: string | null = null
   let sinceDescribedMs = 0
   /** Files come and go in the models folder, most of all when a load has ended. */
   const describeAgain = async (): Promise<void> => {
@@ -54,7 +54,7 @@ export function createNodeSession(answer: Answer, onChange: (view: NodeView) => 
   }
   const noteModels = ({ models }: NodeState): void => {
     const seen = models.map(({ modelId, status }) => `${modelId} ${status}`).join('\n')
-    if (modelsSeen !== '' && seen !== modelsSeen) void describeAgain()
+    if (modelsSeen !== null && seen !== modelsSeen) void describeAgain()
     modelsSeen = seen
   }
   return {

@@ -1,10 +1,11 @@
 import { type Clock, type ModelId, requestId } from '@shoal/core'
 import type { Dispatcher } from '../dispatcher/dispatcher.ts'
 import type { Output, Work } from '../dispatcher/job.ts'
-import type { HttpContext } from '../http-env.ts'
+import { type HttpContext, requestIdOf } from '../http-env.ts'
 import type { RequestMeter } from '../operations/request-meter.ts'
 import { openChatStream } from './chat-stream.ts'
 import { type CompletionHead, renderCompletion } from './completion-render.ts'
+import { openNodeSink, openWebSink } from './event-sink.ts'
 import { type ChatRequest, parseChat } from './parse-chat.ts'
 import { readJsonBody } from './read-body.ts'
 
@@ -27,7 +28,7 @@ const sseHeaders = {
 /** `POST /v1/chat/completions` */
 export function createChatRoute({ clock, dispatcher, meter, bodyBytesMax, fingerprintOf }: ChatRouteOptions) {
   return async (context: HttpContext): Promise<Response> => {
-    const unique = context.get('requestId')
+    const unique = requestIdOf(context)
     const chat = parseChat(await readJsonBody(context, bodyBytesMax))
     const created = Math.floor(clock.wallMs() / 1000)
     const head = (model: string): CompletionHead => ({
@@ -36,17 +37,21 @@ export function createChatRoute({ clock, dispatcher, meter, bodyBytesMax, finger
       model,
       systemFingerprint: fingerprintOf(model as ModelId),
     })
-    if (chat.ignored.length > 0) context.header('x-shoal-ignored', renderIgnored(chat.ignored))
+    const named = { 'x-request-id': unique, ...(chat.ignored.length === 0 ? {} : { 'x-shoal-ignored': renderIgnored(chat.ignored) }) }
     const run = (output: Output, signal: AbortSignal) =>
       meter.measure(output, (measured) => dispatcher.run(toWork(chat, unique), measured, signal))
     const { signal } = context.req.raw
     if (chat.stream) {
-      const body = await openChatStream({ clock, head, includeUsage: chat.includeUsage, run, signal })
-      return context.body(body, 200, sseHeaders)
+      const headers = { ...sseHeaders, ...named }
+      const outgoing = context.env?.outgoing
+      const open = outgoing === undefined ? openWebSink(headers) : openNodeSink(outgoing, headers)
+      return openChatStream({ clock, head, includeUsage: chat.includeUsage, run, open, signal })
     }
     let text = ''
     const answer = await run({ onAccepted() {}, onText: (piece) => (text += piece) }, signal)
-    return context.json(renderCompletion(head(answer.modelId), text, answer))
+    // A plain record of headers: the server's fast way of sending a response.
+    const body = JSON.stringify(renderCompletion(head(answer.modelId), text, answer))
+    return new Response(body, { headers: { 'content-type': 'application/json', ...named } })
   }
 }
 
