@@ -1,3 +1,4 @@
+import { connect as connectSocket } from 'node:net'
 import { defaultSampling, type InferenceRequest, modelId, type NodeApi, requestId, ShoalError } from '@shoal/core'
 import { createFakeLog } from '@shoal/core/testing'
 import { describe, expect, test } from 'vitest'
@@ -131,6 +132,21 @@ describe('a server that stops', () => {
     await using again = await start({ port: server.port })
     expect(again.port).toBe(server.port)
   })
+})
+
+test.each([
+  ['noise', Buffer.from(Array.from({ length: 4096 }, (_, index) => (index * 131) % 251))],
+  ['a request of HTTP/1.1', Buffer.from('GET / HTTP/1.1\r\nhost: x\r\n\r\n')],
+  ['a greeting of HTTP/2 and then noise', Buffer.from(`PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n${'\u0007'.repeat(500)}`)],
+])('%s on the port harms nobody', async (_name, bytes) => {
+  await using server = await start()
+  await using client = connect(server.port)
+  await client.describe(never())
+  const socket = connectSocket(server.port, '127.0.0.1').on('error', () => {})
+  const closed = new Promise((resolve) => socket.on('close', resolve))
+  socket.resume().write(bytes)
+  await closed
+  expect(await client.describe(never())).toMatchObject({ nodeId: 'f'.repeat(32) })
 })
 
 describe('limits on messages', () => {
