@@ -31,6 +31,9 @@ export interface NodeRegistry extends AsyncDisposable {
   setCandidates(candidates: readonly NodeCandidate[]): void
 }
 
+/** A second way to a node looks again so often, and at once when the first one ends. */
+const standbyMs = 30_000
+
 type RegistryPorts = Pick<GatewayPorts, 'clock' | 'log' | 'random' | 'connect'>
 
 interface Runner {
@@ -51,7 +54,8 @@ export function createNodeRegistry(ports: RegistryPorts): NodeRegistry {
   const runners = new Map<string, Runner>()
   const sessions = new Map<NodeId, NodeSession>()
   const listeners: ((change: RegistryChange) => void)[] = []
-  const ending: Promise<void>[] = []
+  /** Runners whose candidate is no longer named. */
+  const ending = new Set<Promise<void>>()
   let view: ClusterView | null = null
   const tell = (change: RegistryChange) => {
     view = null
@@ -89,11 +93,11 @@ export function createNodeRegistry(ports: RegistryPorts): NodeRegistry {
     let failures = 0
     let lastReason = ''
     while (!runner.stop.signal.aborted) {
+      let isStandby = false
       try {
-        if (await runOnce(runner)) {
-          failures = 0
-          runner.namedMs = clock.nowMs()
-        }
+        isStandby = !(await runOnce(runner))
+        failures = 0
+        runner.namedMs = clock.nowMs()
       } catch (thrown) {
         const reason = reasonOf(thrown)
         if (reason !== lastReason) log.info({ addresses: runner.candidate.addresses, reason }, 'node cannot be reached; trying again')
@@ -103,7 +107,7 @@ export function createNodeRegistry(ports: RegistryPorts): NodeRegistry {
       failures++
       const pause = new AbortController()
       runner.wake = () => pause.abort()
-      const delayMs = sizeBackOffMs({ failures, ageMs: clock.nowMs() - runner.namedMs, random: ports.random })
+      const delayMs = isStandby ? standbyMs : sizeBackOffMs({ failures, ageMs: clock.nowMs() - runner.namedMs, random: ports.random })
       await sleep(clock, delayMs, AbortSignal.any([pause.signal, runner.stop.signal]))
     }
   }
@@ -132,7 +136,8 @@ export function createNodeRegistry(ports: RegistryPorts): NodeRegistry {
         // What discovery forgets may still be connected; the report stream alone decides when it is gone.
         runners.delete(key)
         runner.wake()
-        ending.push(runner.done)
+        ending.add(runner.done)
+        void runner.done.then(() => ending.delete(runner.done))
       }
       for (const candidate of wanted.values()) {
         const runner = runners.get(candidate.key)

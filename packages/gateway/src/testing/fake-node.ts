@@ -15,6 +15,8 @@ type Generate = (request: InferenceRequest, emit: (event: GenerateEvent) => void
 export interface FakeNode {
   readonly address: string
   readonly description: NodeDescription
+  /** Changes what `describe` answers from now on. */
+  describe(change: Partial<NodeDescription>): void
   /** What `generate` does; may be replaced between requests. */
   generate: Generate
   /** What `loadModel` does before the model is ready. */
@@ -44,7 +46,7 @@ export interface FakeNodeOptions {
 
 /** A node without a network: what it says and how it fails is up to the test. */
 export function createFakeNode({ id, address = `${id}:7412`, models = [], localModels = [] }: FakeNodeOptions): FakeNode {
-  const description: NodeDescription = {
+  let description: NodeDescription = {
     nodeId: nodeId(id),
     protocolVersion: 1,
     shoalVersion: '0.1.0',
@@ -64,7 +66,12 @@ export function createFakeNode({ id, address = `${id}:7412`, models = [], localM
   }
   const node: FakeNode = {
     address,
-    description,
+    get description() {
+      return description
+    },
+    describe(change) {
+      description = { ...description, ...change }
+    },
     requests,
     generate: streamWords(['Hello', ' world']),
     load: () => Promise.resolve(),
@@ -177,7 +184,9 @@ export function modelState(id: string, change: Partial<NodeModelState> = {}): No
 
 function whenAborted(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(new ShoalError({ code: 'CANCELLED', message: 'cancelled' })), { once: true })
+    const stop = () => reject(new ShoalError({ code: 'CANCELLED', message: 'cancelled' }))
+    if (signal.aborted) stop()
+    else signal.addEventListener('abort', stop, { once: true })
   })
 }
 
