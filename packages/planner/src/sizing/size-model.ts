@@ -59,12 +59,12 @@ export function sizeModel(query: SizingQuery): Sizing {
 
 function layersThatFit(query: SizingQuery, gpu: GpuBudget, layers: number): number {
   const { dimensions } = query
-  const trunk = dimensions.weightBytes - (dimensions.embeddingBytes ?? 0) * (dimensions.embeddingIsTied ? 1 : 2)
+  const movable = dimensions.weightBytes - (dimensions.embeddingIsTied ? 0 : (dimensions.embeddingBytes ?? 0))
   const kv = kvCacheBytes(dimensions, query)
   const state = recurrentStateBytes(dimensions, query)
   const compute = computeBytes(dimensions, query, 'committed')
   if (kv === null || state === null || compute === null) return 0
-  const perLayer = (trunk + kv + state) / layers
+  const perLayer = (movable + kv + state) / (layers + 1)
   // A layer less than the arithmetic says: layers are not equal, and a failed allocation costs the whole load.
   const fitting = Math.floor((gpu.vramBytes - gpu.vramReserveBytes - compute) / perLayer) - 1
   return Math.max(0, Math.min(layers, fitting))
