@@ -1,6 +1,6 @@
 import type { ModelManifest, NodeProfile } from '@shoal/core'
 import type { startMembership } from '@shoal/membership'
-import type { LoadShape, MemoryEstimate } from '@shoal/planner'
+import type { Candidate, LoadShape, MemoryEstimate } from '@shoal/planner'
 import type { startNodeServer } from '@shoal/protocol'
 import type { HubDependencies } from './hub/download-model.ts'
 
@@ -16,6 +16,8 @@ export interface AgentParts {
   readonly freshProfile: () => Promise<NodeProfile>
   /** The engine's own estimate for a file; null = it has none. */
   readonly estimateMemory: (file: string, shape: LoadShape & { readonly gpuLayers: number }) => Promise<MemoryEstimate | null>
+  /** Models that could be fetched, with what is known of them. */
+  readonly catalog: () => readonly Candidate[]
   readonly hub: Omit<HubDependencies, 'clock' | 'log'>
   readonly startServer: typeof startNodeServer
   readonly startMembership: typeof startMembership

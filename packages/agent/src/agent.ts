@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Clock, Engine, LoadModelCommand, Log, NodeApi, NodeId } from '@shoal/core'
+import type { Clock, Engine, LoadModelCommand, Log, ModelId, NodeApi, NodeId } from '@shoal/core'
 import type { Membership, MulticastStatus } from '@shoal/membership'
 import { shoalVersion } from '@shoal/runtime'
 import type { AgentParts } from './agent-parts.ts'
@@ -49,8 +49,11 @@ export interface Agent extends AsyncDisposable {
   readonly library: ModelLibrary
   readonly fetcher: ModelFetcher
   readonly planning: Planning
+  readonly modelsDirectory: string
   readonly hub: HubDependencies
   readonly multicast: MulticastStatus
+  /** As `api.unloadModel`, with more patience for running requests. */
+  unload(modelId: ModelId, waitMs: number): Promise<void>
 }
 
 const drainMsDefault = 10_000
@@ -74,7 +77,14 @@ export async function startAgent(options: AgentOptions, overrides: Partial<Agent
   })
   const corrections = await openCorrections(directories.state, log)
   const hub = { ...parts.hub, clock, log }
-  const fetcher = createModelFetcher(hub, directories.models)
+  const fetcher = createModelFetcher({
+    hub,
+    modelsDirectory: directories.models,
+    async onFetched({ path, partDigests }) {
+      log.info({ file: path }, 'a model was fetched')
+      if (partDigests !== null) await library.noteDigests(path, partDigests)
+    },
+  })
   const incarnation = randomBytes(8).toString('hex')
   const closing = new AbortController()
   const host: ModelHost = createModelHost({
@@ -84,7 +94,7 @@ export async function startAgent(options: AgentOptions, overrides: Partial<Agent
     steps: {
       engine: options.engine,
       obtain: (command: LoadModelCommand, onProgress, signal) =>
-        obtainModel(command, { library, fetcher, log, writeDemo: parts.writeDemo }, { onProgress, signal }),
+        obtainModel(command, { library, fetcher, writeDemo: parts.writeDemo }, { onProgress, signal }),
       fit: (disk, command) => planning.planLoad(disk, command),
       loaded: (disk, loadPlan, model) => {
         corrections.observe(model.modelId, loadPlan, model)
@@ -157,7 +167,9 @@ export async function startAgent(options: AgentOptions, overrides: Partial<Agent
     library,
     fetcher,
     planning,
+    modelsDirectory: directories.models,
     hub,
+    unload: (modelId, waitMs) => host.unload(modelId, waitMs),
     get multicast() {
       return membership.multicast
     },

@@ -4,6 +4,7 @@ import { estimateMemory, probeGpus } from '@shoal/engine'
 import { readModelManifest, sha256File } from '@shoal/gguf'
 import { probeNodeProfile, sampleMemory } from '@shoal/hardware'
 import { startMembership } from '@shoal/membership'
+import { catalogCandidates } from '@shoal/planner'
 import { startNodeServer } from '@shoal/protocol'
 import type { AgentOptions } from './agent.ts'
 import type { AgentParts } from './agent-parts.ts'
@@ -45,6 +46,7 @@ export function createDefaultParts({ directories, clock, log }: Pick<AgentOption
         return null
       }
     },
+    catalog: () => catalogCandidates(),
     hub: { address: hubAddressFrom(process.env), fetch: globalThis.fetch },
     startServer: startNodeServer,
     startMembership,

@@ -2,7 +2,6 @@ import path from 'node:path'
 import type { LoadModelCommand, LocalModel, ModelId, NodeProfile } from '@shoal/core'
 import {
   type Candidate,
-  catalogCandidates,
   catalogEntryOf,
   chooseModel,
   localCandidate,
@@ -44,7 +43,7 @@ export interface Planning {
 }
 
 export interface PlanningDependencies {
-  readonly parts: Pick<AgentParts, 'profile' | 'freshProfile' | 'estimateMemory'>
+  readonly parts: Pick<AgentParts, 'freshProfile' | 'estimateMemory' | 'catalog'>
   readonly library: ModelLibrary
   readonly corrections: Corrections
   readonly threads: number | null
@@ -70,7 +69,7 @@ export function createPlanning({ parts, library, corrections, threads, loaded }:
       )
       const choice = chooseModel({
         profile,
-        candidates: query.withCatalog ? mergeCandidates(here, catalogCandidates()) : here,
+        candidates: query.withCatalog ? mergeCandidates(here, parts.catalog()) : here,
         contextTokensWanted: shape.contextTokens,
         slotsWanted: shape.slots,
         ...(query.tokensPerSecondMin === null ? {} : { tokensPerSecondMin: query.tokensPerSecondMin }),

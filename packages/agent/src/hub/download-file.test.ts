@@ -13,7 +13,7 @@ const repo = 'owner/tiny-GGUF'
 const name = 'tiny-Q8_0.gguf'
 const content = randomBytes(300_000)
 const sha256 = createHash('sha256').update(content).digest('hex')
-const quick = { firstBackoffMs: 1, backoffMsMax: 2, attempts: 3 }
+const quick = { firstBackoffMs: 1, backoffMsMax: 2, attempts: 4 }
 
 let folder: string
 beforeEach(async () => {

@@ -27,19 +27,23 @@ export interface DownloadContext {
 export interface DownloadLimits {
   /** Attempts in a row that bring no byte. */
   readonly attempts: number
+  /** The same while nothing at all has answered yet: a machine without a network should hear of it soon. */
+  readonly unansweredAttempts: number
   readonly firstBackoffMs: number
   readonly backoffMsMax: number
   /** An attempt without a byte for so long is given up. */
   readonly stallMs: number
 }
 
-const defaultLimits: DownloadLimits = { attempts: 6, firstBackoffMs: 500, backoffMsMax: 30_000, stallMs: 30_000 }
+const defaultLimits: DownloadLimits = { attempts: 6, unansweredAttempts: 3, firstBackoffMs: 500, backoffMsMax: 30_000, stallMs: 30_000 }
 
 /** How one attempt ended without a final error. */
 type Attempt = { readonly kind: 'whole' } | Cut
 interface Cut {
   readonly kind: 'cut'
   readonly reason: string
+  /** Some answer came. */
+  readonly answered: boolean
   readonly retryAfterMs: number | null
 }
 
@@ -86,12 +90,14 @@ async function fetchWhole(file: DownloadFile, context: DownloadContext): Promise
 async function fetchWithRetries(file: DownloadFile, part: PartFile, context: DownloadContext): Promise<void> {
   const limits = { ...defaultLimits, ...context.limits }
   let failures = 0
+  let answered = false
   while (part.bytes !== file.bytes) {
     const before = part.bytes
     const attempt = await attemptTransfer(file, part, context, limits.stallMs)
     if (attempt.kind === 'whole') return
+    answered ||= attempt.answered
     failures = part.bytes > before ? 1 : failures + 1
-    if (failures > limits.attempts) {
+    if (failures >= (answered ? limits.attempts : limits.unansweredAttempts)) {
       throw new ShoalError({
         code: 'DOWNLOAD_FAILED',
         message: `${path.basename(file.path)} could not be fetched: ${attempt.reason}.`,
@@ -108,6 +114,7 @@ async function attemptTransfer(file: DownloadFile, part: PartFile, context: Down
   const stalled = new AbortController()
   const watchStall = () => context.clock.after(stallMs, () => stalled.abort())
   let cancelStall = watchStall()
+  let answered = false
   try {
     const response = await context.fetch(file.url, {
       headers: {
@@ -118,6 +125,7 @@ async function attemptTransfer(file: DownloadFile, part: PartFile, context: Down
       },
       signal: AbortSignal.any([context.signal, stalled.signal]),
     })
+    answered = true
     const opening = await openBody(response, file, part, context)
     if (opening.kind === 'cut') return opening
     for await (const chunk of opening.body) {
@@ -131,7 +139,7 @@ async function attemptTransfer(file: DownloadFile, part: PartFile, context: Down
   } catch (error) {
     if (error instanceof ShoalError) throw error
     if (context.signal.aborted) throw cancelled(`Fetching ${path.basename(file.path)} was cancelled.`)
-    return cut(stalled.signal.aborted ? `no byte came for ${stallMs / 1000} s` : reasonOf(error))
+    return { ...cut(stalled.signal.aborted ? `no byte came for ${stallMs / 1000} s` : reasonOf(error)), answered }
   } finally {
     cancelStall()
   }
@@ -152,7 +160,7 @@ async function openBody(response: Response, file: DownloadFile, part: PartFile, 
   }
   if (response.status === 429 || response.status === 408 || response.status >= 500) {
     await refuse()
-    return { kind: 'cut', reason: `the hub answered ${response.status}`, retryAfterMs: retryAfterMsOf(response) }
+    return { kind: 'cut', answered: true, reason: `the hub answered ${response.status}`, retryAfterMs: retryAfterMsOf(response) }
   }
   if (!response.ok || response.body === null) {
     await refuse()
@@ -218,7 +226,7 @@ function retryAfterMsOf(response: Response): number | null {
   return Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : null
 }
 
-const cut = (reason: string): Cut => ({ kind: 'cut', reason, retryAfterMs: null })
+const cut = (reason: string): Cut => ({ kind: 'cut', reason, answered: true, retryAfterMs: null })
 
 async function* noBytes(): AsyncGenerator<Uint8Array> {
   // Nothing is left to come.

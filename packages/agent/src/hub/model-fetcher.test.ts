@@ -34,16 +34,17 @@ beforeEach(async () => {
 afterEach(() => rm(models, { recursive: true, force: true }))
 
 const fetcherOf = (hub: FakeHub) =>
-  createModelFetcher(
-    {
+  createModelFetcher({
+    hub: {
       address: { endpoint: hub.endpoint, token: null },
       fetch: globalThis.fetch,
       clock: systemClock,
       log: createFakeLog(),
       limits: { firstBackoffMs: 1, backoffMsMax: 2, attempts: 2 },
     },
-    models,
-  )
+    modelsDirectory: models,
+    onFetched: async () => undefined,
+  })
 
 describe('fetching a model', () => {
   test('a file by its name lands under owner and repository', async () => {

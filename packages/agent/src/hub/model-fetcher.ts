@@ -21,7 +21,13 @@ interface Transfer {
   latest: DownloadProgress | null
 }
 
-export function createModelFetcher(hub: HubDependencies, modelsDirectory: string): ModelFetcher {
+export function createModelFetcher(options: {
+  readonly hub: HubDependencies
+  readonly modelsDirectory: string
+  /** Called once after each transfer, before anybody who waited for it goes on. */
+  readonly onFetched: (model: DownloadedModel) => Promise<void>
+}): ModelFetcher {
+  const { hub, modelsDirectory } = options
   const transfers = new Map<string, Transfer>()
 
   const start = (key: string, source: HubSource): Transfer => {
@@ -33,6 +39,10 @@ export function createModelFetcher(hub: HubDependencies, modelsDirectory: string
     }
     const result = resolveHubModel(source, hub, abort.signal)
       .then((model) => downloadModel(model, { hub, modelsDirectory, onProgress, signal: abort.signal }))
+      .then(async (fetched) => {
+        await options.onFetched(fetched)
+        return fetched
+      })
       .finally(() => {
         if (transfers.get(key) === transfer) transfers.delete(key)
       })

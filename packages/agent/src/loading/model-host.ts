@@ -38,8 +38,8 @@ export interface ModelHost extends AsyncDisposable {
    * joins), and `unload` ends it.
    */
   load(command: LoadModelCommand, onProgress: (state: NodeModelState) => void, signal: AbortSignal): Promise<NodeModelState>
-  /** Takes no more requests for the model at once; resolves when those that run have ended (30 s at most) and its memory is free. */
-  unload(modelId: ModelId): Promise<void>
+  /** Takes no more requests for the model at once; resolves when those that run have ended (within `waitMs`, 30 s) and its memory is free. */
+  unload(modelId: ModelId, waitMs?: number): Promise<void>
   drain(deadlineMs: number, signal: AbortSignal): Promise<DrainResult>
   /** As `NodeApi.generate`. */
   generate(request: InferenceRequest, onEvent: (event: GenerateEvent) => void, signal: AbortSignal): Promise<void>
@@ -47,7 +47,7 @@ export interface ModelHost extends AsyncDisposable {
   setDigest(path: string, sha256: string): void
 }
 
-const unloadWaitMs = 30_000
+const unloadWaitMsDefault = 30_000
 
 export function createModelHost(options: {
   readonly steps: LoadSteps
@@ -157,10 +157,10 @@ export function createModelHost(options: {
         listeners.delete(report)
       }
     },
-    async unload(modelId) {
+    async unload(modelId, waitMs = unloadWaitMsDefault) {
       const entry = entries.get(modelId)
       if (entry === undefined) throw new ShoalError({ code: 'MODEL_UNKNOWN', message: `This node has not loaded ${modelId}.` })
-      await release(entry, unloadWaitMs)
+      await release(entry, waitMs)
     },
     async drain(deadlineMs, signal) {
       draining = true

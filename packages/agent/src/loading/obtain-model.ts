@@ -1,4 +1,4 @@
-import { type LoadModelCommand, type LocalModel, type Log, ShoalError } from '@shoal/core'
+import { type LoadModelCommand, type LocalModel, ShoalError } from '@shoal/core'
 import type { ModelFetcher } from '../hub/model-fetcher.ts'
 import type { ModelLibrary } from '../models/library.ts'
 import type { LoadProgress, ModelOnDisk } from './load-ports.ts'
@@ -8,7 +8,6 @@ export interface ObtainDependencies {
   readonly fetcher: ModelFetcher
   /** Writes the demo model if need be; answers its path. */
   readonly writeDemo: () => Promise<string>
-  readonly log: Log
 }
 
 /**
@@ -35,8 +34,6 @@ export async function obtainModel(
         ({ bytes, totalBytes }) => run.onProgress({ status: 'downloading', progress: totalBytes === null ? null : bytes / totalBytes }),
         run.signal,
       )
-      if (fetched.partDigests !== null) await library.noteDigests(fetched.path, fetched.partDigests)
-      dependencies.log.info({ modelId: command.modelId, file: fetched.path }, 'a model was fetched and its digest is right')
       return await library.open(fetched.path)
     }
   }

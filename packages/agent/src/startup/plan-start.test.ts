@@ -12,11 +12,17 @@ const best = candidate('best', 50)
 const middle = candidate('middle', 20)
 const small = candidate('small', 5)
 const hub = [best, middle, small]
-const facts = { local: [], hub, hubReachable: true, diskFreeBytes: null }
+const facts = { local: [], slowLocal: [], hub, hubReachable: true, diskFreeBytes: null }
 
 describe('what a machine that was told nothing serves', () => {
   test('the best file it has, whatever the hub has', () => {
     expect(planStart({ ...facts, local: [middle, small] })).toEqual({ kind: 'load', first: middle })
+  })
+
+  test('a slow file of its own only when the hub has nothing for it', () => {
+    expect(planStart({ ...facts, slowLocal: [middle] })).toEqual({ kind: 'improve', first: small, better: best })
+    expect(planStart({ ...facts, slowLocal: [middle], hub: [] })).toEqual({ kind: 'load', first: middle })
+    expect(planStart({ ...facts, slowLocal: [middle], hubReachable: false })).toEqual({ kind: 'load', first: middle })
   })
 
   test('else the smallest of the hub first, and the best behind it', () => {
@@ -49,7 +55,7 @@ describe('what a machine that was told nothing serves', () => {
       .map((sizes) => sizes.map((bytes, index) => candidate(`m${index}`, bytes)))
     fc.assert(
       fc.property(models, fc.integer({ min: 0, max: 200 }), (ranked, diskFreeBytes) => {
-        const plan = planStart({ local: [], hub: ranked, hubReachable: true, diskFreeBytes })
+        const plan = planStart({ local: [], slowLocal: [], hub: ranked, hubReachable: true, diskFreeBytes })
         if (plan.kind === 'demo') return ranked.every((each) => each.fileBytes > diskFreeBytes)
         if (plan.kind === 'load') return plan.first.fileBytes <= diskFreeBytes
         return plan.first.fileBytes + plan.better.fileBytes <= diskFreeBytes && ranked.indexOf(plan.better) < ranked.indexOf(plan.first)
