@@ -1,5 +1,4 @@
 import { createShutdown } from '@shoal/runtime'
-import { createProgressReport } from '../output/progress.ts'
 import { directoriesOf, logOf, type ServingOptions, untilAborted, warnInsecureLan } from './serve.ts'
 import { startThisAgent } from './serve-agent.ts'
 import { serveStartModel } from './start-model.ts'
@@ -17,7 +16,7 @@ export async function runAgentCommand(options: AgentCommandOptions): Promise<voi
   await using agent = await startThisAgent(options, { directories, log })
   process.stdout.write(`agent ${agent.address} node=${agent.nodeId}\n`)
   if (options.empty !== true) {
-    const modelId = await serveStartModel(agent, options, { report: createProgressReport(), signal: shutdown.signal })
+    const modelId = await serveStartModel(agent, options, shutdown.signal)
     process.stdout.write(`serving ${modelId}\n`)
   }
   await untilAborted(shutdown.signal)

@@ -26,7 +26,7 @@ export async function runDeploy(model: string, options: DeployOptions): Promise<
     const failed = view.replicas.find((replica) => replica.status === 'failed')
     if (failed !== undefined)
       throw new ShoalError({ code: 'LOAD_FAILED', message: `${failed.hostname}: ${failed.error ?? 'the load failed'}` })
-    report.update(`${view.deployment.modelId}: ${describeReplicas(view)}`, shareOf(view))
+    report.update(`deploying ${view.deployment.modelId}`, shareOf(view), describeReplicas(view))
     await delay(300)
     const { deployments } = await gateway.get<DeploymentsResponse>('/shoal/v1/deployments')
     const next = deployments.find((each) => each.deployment.deploymentId === deploymentId)

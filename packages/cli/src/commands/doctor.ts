@@ -19,7 +19,7 @@ const failed: ErrorCode = 'ENGINE_UNAVAILABLE'
 /** `shoal doctor`: checks this machine one thing after another; every finding comes with its remedy. Fails when one check fails. */
 export async function runDoctor(options: GlobalOptions): Promise<void> {
   const log = logOf(options, 'doctor')
-  const directories = await directoriesOf(options)
+  const directories = await directoriesOf({})
   const checks: Check[] = [
     checkNodeVersion(process.versions.node),
     ...(await checkInterfaces()),

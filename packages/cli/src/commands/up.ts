@@ -2,7 +2,6 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { ModelId } from '@shoal/core'
 import { type Gateway, startGateway } from '@shoal/gateway'
 import { createMetrics, createShutdown, systemClock } from '@shoal/runtime'
-import { createProgressReport } from '../output/progress.ts'
 import { runAgentCommand } from './agent.ts'
 import { findOtherGateway, offerToJoin } from './join.ts'
 import { directoriesOf, logOf, type ServingOptions, untilAborted, warnInsecureLan } from './serve.ts'
@@ -36,7 +35,7 @@ export async function runUp(options: UpOptions): Promise<void> {
     metrics: createMetrics({ processMetrics: true }),
     clock: systemClock,
   })
-  const modelId = await serveStartModel(agent, options, { report: createProgressReport(), signal: shutdown.signal })
+  const modelId = await serveStartModel(agent, options, shutdown.signal)
   const nodes = await untilServed(gateway, modelId, shutdown.signal)
   process.stdout.write(`ready ${gateway.url}/v1 model=${modelId} nodes=${nodes}\n`)
   await untilAborted(shutdown.signal)

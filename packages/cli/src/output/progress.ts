@@ -2,10 +2,10 @@ import { progress } from '@clack/prompts'
 
 /** Progress of one thing at a time, on stderr: a bar on a terminal, a line for every tenth elsewhere. */
 export interface ProgressReport {
-  /** `share` is 0 to 1, or null while unknown. */
-  update(label: string, share: number | null): void
+  /** `title` names the thing, `share` is 0 to 1 or null while unknown, `detail` may change with every call. */
+  update(title: string, share: number | null, detail?: string): void
   /** Ends the bar that is shown, if any. */
-  done(message?: string): void
+  done(): void
 }
 
 export function createProgressReport(stream: NodeJS.WriteStream = process.stderr): ProgressReport {
@@ -13,21 +13,21 @@ export function createProgressReport(stream: NodeJS.WriteStream = process.stderr
 }
 
 function createBar(output: NodeJS.WriteStream): ProgressReport {
-  let shown: { title: string; bar: ReturnType<typeof progress>; percent: number } | null = null
-  const titleOf = (label: string) => label.split('  ')[0] ?? label
-  const done = (message?: string) => {
-    shown?.bar.stop(message ?? shown.title)
+  let shown: { readonly title: string; readonly bar: ReturnType<typeof progress>; percent: number } | null = null
+  const done = () => {
+    shown?.bar.stop(shown.title)
     shown = null
   }
   return {
-    update(label, share) {
-      if (shown !== null && shown.title !== titleOf(label)) done()
+    update(title, share, detail) {
+      const text = detail === undefined ? title : `${title}: ${detail}`
+      if (shown !== null && shown.title !== title) done()
       if (shown === null) {
-        shown = { title: titleOf(label), bar: progress({ max: 100, output }), percent: 0 }
-        shown.bar.start(label)
+        shown = { title, bar: progress({ max: 100, output }), percent: 0 }
+        shown.bar.start(text)
       }
       const percent = Math.round((share ?? 0) * 100)
-      shown.bar.advance(Math.max(0, percent - shown.percent), label)
+      shown.bar.advance(Math.max(0, percent - shown.percent), text)
       shown.percent = Math.max(shown.percent, percent)
     },
     done,
@@ -37,17 +37,14 @@ function createBar(output: NodeJS.WriteStream): ProgressReport {
 function createLines(output: NodeJS.WriteStream): ProgressReport {
   let last = ''
   return {
-    update(label, share) {
-      const title = label.split('  ')[0] ?? label
-      const tenth = share === null ? '' : ` ${Math.floor(share * 10) * 10} %`
-      const line = `${title}${tenth}`
-      if (line === last) return
-      last = line
-      output.write(`shoal: ${line}\n`)
+    update(title, share, detail) {
+      const key = `${title}${share === null ? '' : ` ${Math.floor(share * 10) * 10} %`}`
+      if (key === last) return
+      last = key
+      output.write(`shoal: ${key}${detail === undefined ? '' : ` (${detail})`}\n`)
     },
-    done(message) {
+    done() {
       last = ''
-      if (message !== undefined) output.write(`shoal: ${message}\n`)
     },
   }
 }

@@ -1,0 +1,79 @@
+import { planLocal } from '@shoal/agent'
+import { ShoalError } from '@shoal/core'
+import { type CandidatePlan, resolveModelName } from '@shoal/planner'
+import { systemClock } from '@shoal/runtime'
+import { formatBytes, formatSpeed } from '../output/format.ts'
+import { printRows } from '../output/table.ts'
+import type { GlobalOptions } from './context.ts'
+import { directoriesOf, logOf } from './serve.ts'
+
+export interface PlanOptions extends GlobalOptions {
+  readonly context?: number
+  readonly slots?: number
+  readonly minSpeed?: number
+  readonly modelsDir?: string
+}
+
+/** `shoal plan [MODEL]`: what this machine should serve, and for every other candidate why not; with a model, its terms one by one. */
+export async function runPlan(model: string | undefined, options: PlanOptions): Promise<void> {
+  const { profile, choice, invalidFiles } = await planLocal({
+    directories: await directoriesOf(options),
+    log: logOf(options, 'plan'),
+    clock: systemClock,
+    contextTokens: options.context ?? null,
+    slots: options.slots ?? null,
+    tokensPerSecondMin: options.minSpeed ?? null,
+    withCatalog: true,
+  })
+  for (const { path, reason } of invalidFiles) process.stderr.write(`shoal: ${path} is left out: ${reason}\n`)
+  if (model !== undefined) return printTerms(findPlan(choice.plans, model), options)
+  const { bandwidthBytesPerSecond } = profile.memory
+  printRows(
+    options.output,
+    { chosen: choice.chosen, smallestFitting: choice.smallestFitting, plans: choice.plans },
+    ['', 'model', 'verdict', 'needs (est.)', 'speed (est.)', 'why'],
+    choice.plans.map((plan) => [plan === choice.chosen ? '*' : '', plan.candidate.modelId, ...describe(plan), plan.reason]),
+  )
+  if (options.output === 'table') {
+    const chosen =
+      choice.chosen === null ? 'Nothing fits this machine.' : `* ${choice.chosen.candidate.modelId}: what this machine would serve.`
+    const speed = bandwidthBytesPerSecond === null ? ' The memory bandwidth is unknown, so no speed can be predicted.' : ''
+    process.stdout.write(`\n${chosen}${speed}\n`)
+  }
+}
+
+function describe(plan: CandidatePlan): [string, string, string] {
+  const { tokensPerSecond, tokensPerSecondAtLeast } = plan.speed
+  const speed =
+    tokensPerSecond === null && tokensPerSecondAtLeast !== null
+      ? `at least ${formatSpeed(tokensPerSecondAtLeast)}`
+      : formatSpeed(tokensPerSecond)
+  return [plan.verdict, formatBytes(plan.sizing.plannedBytes.total), speed]
+}
+
+function findPlan(plans: readonly CandidatePlan[], model: string): CandidatePlan {
+  const { modelId } = resolveModelName(model)
+  const found = plans.find((plan) => plan.candidate.modelId === modelId) ?? plans.find((plan) => plan.candidate.modelId === model)
+  if (found !== undefined) return found
+  throw new ShoalError({
+    code: 'MODEL_UNKNOWN',
+    message: `"${model}" is neither in the models folder nor in the catalog.`,
+    remedy: 'List the candidates with: shoal plan',
+  })
+}
+
+function printTerms(plan: CandidatePlan, options: PlanOptions): void {
+  const { sizing } = plan
+  printRows(
+    options.output,
+    plan,
+    ['term', 'memory', 'bytes', 'source'],
+    [
+      ...sizing.terms.map((term) => [term.name, term.memory, formatBytes(term.bytes), term.source]),
+      ['planned, without the reserve', '', formatBytes(sizing.plannedBytes.total), ''],
+      ['budget', 'ram', formatBytes(sizing.budgetBytes.ram), 'measured'],
+      ...(sizing.budgetBytes.vram === null ? [] : [['budget', 'vram', formatBytes(sizing.budgetBytes.vram), 'measured']]),
+    ],
+  )
+  if (options.output === 'table') process.stdout.write(`\n${plan.candidate.modelId}: ${plan.verdict}: ${plan.reason}\n`)
+}
