@@ -19,6 +19,8 @@ export interface PlacedModel {
   readonly isReady: boolean
   /** RAM and VRAM it takes, measured or else planned; null = neither is known. */
   readonly bytes: number | null
+  /** Of them the weights it reads from mapped pages of its file: an operating system calls such memory available. */
+  readonly mappedBytes: number
 }
 
 /** The gateway's view of a node -> what placement needs. */
@@ -33,22 +35,25 @@ export function placementNode({ nodeId, liveness, description, state }: NodeView
       .filter((model) => model.status !== 'failed')
       .map(({ modelId, isDemo, status, facts, plannedBytes }) => {
         const measured = facts === null || facts.residentBytes === null ? null : facts.residentBytes + (facts.vramBytes ?? 0)
-        return { modelId, isDemo, isReady: status === 'ready' || status === 'restarting', bytes: measured ?? plannedBytes }
+        const file = description.localModels.find((local) => local.modelId === modelId)?.manifest.fileBytes ?? 0
+        const mappedBytes = facts?.gpuLayers === 0 ? Math.min(file, facts.residentBytes ?? file) : 0
+        const isReady = status === 'ready' || status === 'restarting'
+        return { modelId, isDemo, isReady, bytes: measured ?? plannedBytes, mappedBytes }
       }),
     localModels: description.localModels,
   }
 }
 
 /**
- * RAM to add to what the profile says is available. The profile counts what is loaded: a demo gives its share back when a real model comes.
- * What is still on its way is not in the profile yet and will take its share. VRAM is not told apart here: the agent's own check
- * on loading has the last word.
+ * RAM to add to what the profile says is available. What is loaded is missing from that figure already, but for its mapped weights: those of
+ * models that stay are taken off, or they would be paged in and out. A demo gives its share back when a real model comes. What is still
+ * on its way will take its share. VRAM is not told apart here: the agent's own check on loading has the last word.
  */
 export function freedBytesOf(node: PlacementNode): number {
   let freed = 0
-  for (const model of node.models) {
-    if (model.isDemo && model.isReady) freed += model.bytes ?? 0
-    if (!model.isDemo && !model.isReady) freed -= model.bytes ?? 0
+  for (const { isDemo, isReady, bytes, mappedBytes } of node.models) {
+    if (isDemo) freed += isReady ? (bytes ?? 0) - mappedBytes : 0
+    else freed -= isReady ? mappedBytes : (bytes ?? 0)
   }
   return freed
 }

@@ -23,7 +23,9 @@ const node = (name: string, facts: NodeFacts): PlacementNode => ({
   draining: facts.draining ?? false,
   suspect: false,
   models:
-    facts.serves === undefined ? [] : [{ modelId: modelId(facts.serves), isDemo: facts.serves === 'shoal-demo', isReady: true, bytes: 0 }],
+    facts.serves === undefined
+      ? []
+      : [{ modelId: modelId(facts.serves), isDemo: facts.serves === 'shoal-demo', isReady: true, bytes: 0, mappedBytes: 0 }],
   localModels: (facts.files ?? []).map((id) => ({
     modelId: id,
     path: `/m/${id}.gguf`,

@@ -18,12 +18,14 @@ interface NodeFacts extends Partial<MachineFacts> {
   readonly serves?: readonly string[]
   readonly loads?: readonly string[]
   readonly demoBytes?: number
+  readonly mappedBytes?: number
   readonly file?: boolean
 }
 
 function node(name: string, facts: NodeFacts = {}): PlacementNode {
-  const model = (id: ModelId, isReady: boolean) => ({ modelId: id, isDemo: false, isReady, bytes: 2 * gibibyte })
-  const demo = { modelId: modelId('shoal-demo'), isDemo: true, isReady: true, bytes: facts.demoBytes ?? 0 }
+  const mappedBytes = facts.mappedBytes ?? 0
+  const model = (id: ModelId, isReady: boolean) => ({ modelId: id, isDemo: false, isReady, bytes: 2 * gibibyte, mappedBytes })
+  const demo = { modelId: modelId('shoal-demo'), isDemo: true, isReady: true, bytes: facts.demoBytes ?? 0, mappedBytes: 0 }
   return {
     nodeId: nodeId(name),
     hostname: name,
@@ -112,6 +114,7 @@ describe('choosing nodes', () => {
     expect(plan([node('a', tight)]).nodeIds).toEqual(ids('a'))
     expect(plan([node('a', { ...tight, loads: ['other'] })]).nodeIds).toEqual([])
     expect(plan([node('a', { ...tight, serves: ['other'] })]).nodeIds).toEqual(ids('a'))
+    expect(plan([node('a', { ...tight, serves: ['other'], mappedBytes: 2 * gibibyte })]).nodeIds).toEqual([])
     expect(plan([node('a', { gibibytes: 8, freeGibibytes: 3, demoBytes: 2 * gibibyte })]).nodeIds).toEqual(ids('a'))
   })
 })
@@ -164,12 +167,15 @@ it("takes what placement needs from the gateway's view of a node", () => {
     status,
     isDemo: false,
     plannedBytes: 5,
-    facts: residentBytes === null ? null : { residentBytes, vramBytes: 2 },
+    facts: residentBytes === null ? null : { residentBytes, vramBytes: 2, gpuLayers: 0 },
   })
   const view = {
     nodeId: nodeId('n'),
     liveness: 'suspect',
-    description: { profile: machine({ gibibytes: 4, hostname: 'host' }), localModels: [] },
+    description: {
+      profile: machine({ gibibytes: 4, hostname: 'host' }),
+      localModels: [{ modelId: 'a', manifest: manifest({ fileBytes: 4 }) }],
+    },
     state: { draining: true, models: [state('a', 'ready', 7), state('b', 'loading', null), state('c', 'failed', null)] },
   } as unknown as NodeView
   expect(placementNode(view)).toMatchObject({
@@ -177,8 +183,8 @@ it("takes what placement needs from the gateway's view of a node", () => {
     draining: true,
     suspect: true,
     models: [
-      { modelId: 'a', isDemo: false, isReady: true, bytes: 9 },
-      { modelId: 'b', isDemo: false, isReady: false, bytes: 5 },
+      { modelId: 'a', isDemo: false, isReady: true, bytes: 9, mappedBytes: 4 },
+      { modelId: 'b', isDemo: false, isReady: false, bytes: 5, mappedBytes: 0 },
     ],
   })
 })

@@ -127,7 +127,8 @@ describe('chooseModel', () => {
 
 describe('candidates', () => {
   it('prefers a real model of unknown quality to the demo, even a slow one', () => {
-    const demo = local('shoal-demo', { isDemo: true, fileBytes: 1e6 })
+    const tensorGroupBytes = { embedding: 1e5, output: 1e5, attention: 1e5, feedForward: 1e5, experts: 0, other: 0 }
+    const demo = local('shoal-demo', { isDemo: true, fileBytes: 5e5, tensorGroupBytes })
     const own = local('own', { fileBytes: 3e9 })
     expect(choose({ gibibytes: 16 }, { candidates: [demo, own] }).chosen?.candidate.modelId).toBe('own')
     expect(choose({ gibibytes: 16, bandwidth: 1 }, { candidates: [demo, own] }).chosen?.candidate.modelId).toBe('own')
