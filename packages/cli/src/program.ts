@@ -10,6 +10,7 @@ import { runDoctor } from './commands/doctor.ts'
 import { runGatewayCommand } from './commands/gateway.ts'
 import { runModels } from './commands/models.ts'
 import { runNodes } from './commands/nodes.ts'
+import { type PlanOptions, runPlan } from './commands/plan.ts'
 import { runProfile } from './commands/profile.ts'
 import { runPs } from './commands/ps.ts'
 import type { HostOptions } from './commands/serve.ts'
@@ -88,6 +89,14 @@ function addQuestions(program: Command): void {
   program.command('models').description('model files on the nodes').action(handler(runModels))
   program.command('ps').description('what runs where').action(handler(runPs))
   program
+    .command('plan [model]')
+    .description('which model this machine should serve, and why not the others')
+    .option('--context <tokens>', 'context per request', positiveInteger)
+    .option('--slots <n>', 'requests at a time', positiveInteger)
+    .option('--min-speed <tok/s>', 'slowest acceptable prediction', positiveNumber)
+    .option('--models-dir <dir>', 'where model files are')
+    .action((model: string | undefined, _: unknown, command: Command) => runPlan(model, command.optsWithGlobals<PlanOptions>()))
+  program
     .command('deploy <model>')
     .description('have a model served by the fleet')
     .option('--replicas <n>', 'on how many nodes', positiveInteger, 1)
@@ -122,7 +131,7 @@ function positiveInteger(text: string): number {
   return value
 }
 
-export function positiveNumber(text: string): number {
+function positiveNumber(text: string): number {
   const value = Number(text)
   if (!(value > 0)) throw new InvalidArgumentError('It must be a number above 0.')
   return value
