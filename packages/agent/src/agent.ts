@@ -94,7 +94,11 @@ export async function startAgent(options: AgentOptions, overrides: Partial<Agent
     steps: {
       engine: options.engine,
       obtain: (command: LoadModelCommand, onProgress, signal) =>
-        obtainModel(command, { library, fetcher, writeDemo: parts.writeDemo }, { onProgress, signal }),
+        obtainModel(
+          command,
+          { library, fetcher, writeDemo: parts.writeDemo, checkBeforeFetch: planning.checkBeforeFetch },
+          { onProgress, signal },
+        ),
       fit: (disk, command) => planning.planLoad(disk, command),
       loaded: (disk, loadPlan, model) => {
         corrections.observe(model.modelId, loadPlan, model)
@@ -102,7 +106,7 @@ export async function startAgent(options: AgentOptions, overrides: Partial<Agent
       },
     },
   })
-  const planning = createPlanning({ parts, library, corrections, threads: options.threads ?? null, loaded: () => host.plans() })
+  const planning = createPlanning({ parts, hub, library, corrections, threads: options.threads ?? null, loaded: () => host.plans() })
   const snapshots = createSnapshots({
     clock,
     build: () => ({ nodeId: identity.nodeId, incarnation, draining: host.draining, models: host.states() }),

@@ -9,6 +9,7 @@ import { startNodeServer } from '@shoal/protocol'
 import type { AgentOptions } from './agent.ts'
 import type { AgentParts } from './agent-parts.ts'
 import { hubAddressFrom } from './hub/hub.ts'
+import { readRemoteManifest } from './hub/remote-manifest.ts'
 import { ensureDemoModel } from './models/demo-model.ts'
 import { createProfileSource } from './profile.ts'
 
@@ -36,6 +37,7 @@ export function createDefaultParts({ directories, clock, log }: Pick<AgentOption
     profile: () => profile.current(),
     freshProfile: () => profile.fresh(),
     readManifest: readModelManifest,
+    readRemoteManifest,
     hashFile: (file, signal) => sha256File(file, { signal }),
     writeDemo: () => ensureDemoModel(directories.cache),
     async estimateMemory(file, shape) {

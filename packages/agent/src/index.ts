@@ -2,5 +2,6 @@ export { type Agent, type AgentDirectories, type AgentOptions, startAgent } from
 export type { AgentParts } from './agent-parts.ts'
 export type { DownloadProgress } from './hub/download-model.ts'
 export type { InvalidModelFile } from './models/library.ts'
+export { type PlanLocalOptions, planLocal } from './plan-local.ts'
 export type { LocalPlan, LocalPlanQuery } from './planning.ts'
 export { type StartEvent, type StartedModel, type StartModelOptions, serveStartModel } from './startup/start-model.ts'

@@ -20,6 +20,12 @@ export interface HubModel {
   readonly files: readonly HubFile[]
 }
 
+/** Of all parts; null = the hub does not say. */
+export function hubModelBytes({ files }: HubModel): number | null {
+  const known = files.every((file) => file.bytes !== null)
+  return known ? files.reduce((total, file) => total + (file.bytes ?? 0), 0) : null
+}
+
 export interface DownloadProgress {
   readonly bytes: number
   /** Null = the hub does not say. */
@@ -114,8 +120,7 @@ export async function downloadModel(
 }
 
 function createReporter(model: HubModel, clock: Clock, onProgress: (progress: DownloadProgress) => void) {
-  const known = model.files.every((file) => file.bytes !== null)
-  const setBytes = known ? model.files.reduce((sum, file) => sum + (file.bytes ?? 0), 0) : null
+  const setBytes = hubModelBytes(model)
   const rate = createByteRate()
   let doneBytes = 0
   let currentBytes = 0

@@ -12,6 +12,8 @@ import {
 export interface ModelFetcher {
   /** Rejects as `downloadModel`; the transfer itself ends when all who asked for it have gone. */
   fetch(source: HubSource, onProgress: (progress: DownloadProgress) => void, signal: AbortSignal): Promise<DownloadedModel>
+  /** Tells the progress of transfers of `source` that others start, until the returned function is called. */
+  watch(source: HubSource, onProgress: (progress: DownloadProgress) => void): () => void
 }
 
 interface Transfer {
@@ -29,6 +31,7 @@ export function createModelFetcher(options: {
 }): ModelFetcher {
   const { hub, modelsDirectory } = options
   const transfers = new Map<string, Transfer>()
+  const watchers = new Set<{ readonly key: string; readonly onProgress: (progress: DownloadProgress) => void }>()
 
   const start = (key: string, source: HubSource): Transfer => {
     const abort = new AbortController()
@@ -36,6 +39,7 @@ export function createModelFetcher(options: {
     const onProgress = (progress: DownloadProgress) => {
       transfer.latest = progress
       for (const listener of listeners) listener(progress)
+      for (const watcher of watchers) if (watcher.key === key) watcher.onProgress(progress)
     }
     const result = resolveHubModel(source, hub, abort.signal)
       .then((model) => downloadModel(model, { hub, modelsDirectory, onProgress, signal: abort.signal }))
@@ -52,8 +56,13 @@ export function createModelFetcher(options: {
   }
 
   return {
+    watch(source, onProgress) {
+      const watcher = { key: keyOf(source), onProgress }
+      watchers.add(watcher)
+      return () => watchers.delete(watcher)
+    },
     async fetch(source, onProgress, signal) {
-      const key = `${source.repo}/${source.file}`
+      const key = keyOf(source)
       let transfer = transfers.get(key)
       // What is being cancelled cannot be joined; and the next one must find the part file closed.
       while (transfer?.abort.signal.aborted === true) {
@@ -73,3 +82,5 @@ export function createModelFetcher(options: {
     },
   }
 }
+
+const keyOf = (source: HubSource): string => `${source.repo}/${source.file}`

@@ -1,11 +1,13 @@
 import { type LoadModelCommand, type LocalModel, ShoalError } from '@shoal/core'
 import type { ModelFetcher } from '../hub/model-fetcher.ts'
 import type { ModelLibrary } from '../models/library.ts'
+import type { Planning } from '../planning.ts'
 import type { LoadProgress, ModelOnDisk } from './load-ports.ts'
 
 export interface ObtainDependencies {
   readonly library: ModelLibrary
   readonly fetcher: ModelFetcher
+  readonly checkBeforeFetch: Planning['checkBeforeFetch']
   /** Writes the demo model if need be; answers its path. */
   readonly writeDemo: () => Promise<string>
 }
@@ -29,6 +31,7 @@ export async function obtainModel(
     case 'hub': {
       const present = await library.find(command.modelId)
       if (present !== null && isSameFile(present, source)) return present
+      await dependencies.checkBeforeFetch(source, command, run.signal)
       const fetched = await dependencies.fetcher.fetch(
         source,
         ({ bytes, totalBytes }) => run.onProgress({ status: 'downloading', progress: totalBytes === null ? null : bytes / totalBytes }),

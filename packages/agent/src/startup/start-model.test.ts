@@ -10,6 +10,7 @@ import { type Candidate, dimensionsOfManifest } from '@shoal/planner'
 import { systemClock } from '@shoal/runtime'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Agent, startAgent } from '../agent.ts'
+import { hubModelBytes } from '../hub/download-model.ts'
 import { type FakeHub, fakeCommit, startFakeHub } from '../testing/fake-hub.ts'
 import { fakeManifest } from '../testing/fake-manifest.ts'
 import { type StartEvent, type StartModelOptions, serveStartModel } from './start-model.ts'
@@ -74,13 +75,23 @@ interface Setting {
 
 async function start({ hub = null, profile = () => machine(), failing = () => false }: Setting = {}) {
   const loads: string[] = []
+  /** How many models were there when each load began. */
+  const besides: number[] = []
+  let present = 0
   const mock = createMockEngine({ clock: systemClock, answerTokens: 4, tokenIntervalMs: 20 })
   const engine: Engine = {
-    loadModel(spec, onProgress, signal) {
+    async loadModel(spec, onProgress, signal) {
       loads.push(path.basename(spec.path))
-      if (failing(spec))
-        return Promise.reject(new ShoalError({ code: 'LOAD_FAILED', message: 'the engine does not know this architecture' }))
-      return mock.loadModel(spec, onProgress, signal)
+      besides.push(present)
+      if (failing(spec)) throw new ShoalError({ code: 'LOAD_FAILED', message: 'the engine does not know this architecture' })
+      const model = await mock.loadModel(spec, onProgress, signal)
+      present += 1
+      const dispose = model[Symbol.asyncDispose].bind(model)
+      model[Symbol.asyncDispose] = async () => {
+        await dispose()
+        present -= 1
+      }
+      return model
     },
   }
   const agent = await startAgent(
@@ -93,6 +104,7 @@ async function start({ hub = null, profile = () => machine(), failing = () => fa
       freshProfile: async () => profile(),
       estimateMemory: async () => null,
       readManifest,
+      readRemoteManifest: async (model) => manifestOf(hubModelBytes(model) ?? 0),
       catalog: () => [best, small],
       hub: {
         address: { endpoint: hub?.endpoint ?? 'http://127.0.0.1:9', token: null },
@@ -109,7 +121,7 @@ async function start({ hub = null, profile = () => machine(), failing = () => fa
       ...options,
     })
   const notes = () => events.flatMap((event) => (event.kind === 'note' ? [event.text] : [])).join('\n')
-  return { agent, loads, events, notes, serve }
+  return { agent, loads, besides, events, notes, serve }
 }
 
 async function put(name: string, gib: number): Promise<string> {
@@ -148,7 +160,7 @@ describe('what an agent serves at its start', () => {
 
   test('else the smallest of the hub, then the best in its place, and both are told with bytes', async () => {
     await using hub = await startFakeHub({ files: hubFiles })
-    const { agent, serve, events, notes, loads } = await start({ hub })
+    const { agent, serve, events, notes, loads, besides } = await start({ hub })
     await using _ = agent
     const { state, better } = await serve()
     expect(state.modelId).toBe(small.modelId)
@@ -156,6 +168,7 @@ describe('what an agent serves at its start', () => {
     expect((await better)?.modelId).toBe(best.modelId)
     expect(await servedBy(agent)).toEqual([best.modelId])
     expect(loads).toEqual(['small-Q4_0.gguf', 'best-Q4_0.gguf'])
+    expect(besides).toEqual([0, 1])
     const fetched = events.flatMap((event) => (event.kind === 'download' ? [`${event.modelId} ${event.bytes}/${event.totalBytes}`] : []))
     expect(fetched).toContain(`${small.modelId} 1024/1024`)
     expect(fetched).toContain(`${best.modelId} 4096/4096`)
@@ -188,26 +201,17 @@ describe('what an agent serves at its start', () => {
   test('where both do not fit, the old one leaves before the new one comes', async () => {
     await using hub = await startFakeHub({ files: hubFiles })
     // Room for 4 GiB of weights and what goes with them, not for 5.
-    const { agent, serve, loads } = await start({ hub, profile: () => machine(6.4) })
+    const { agent, serve, loads, besides } = await start({ hub, profile: () => machine(5.8) })
     await using _ = agent
-    const seen: number[] = []
-    const watching = new AbortController()
-    const watch = agent.api.watch(
-      { heartbeatMs: 1000 },
-      (state) => seen.push(state.models.filter((model) => model.status === 'ready').length),
-      watching.signal,
-    )
     const { better } = await serve()
     expect((await better)?.modelId).toBe(best.modelId)
     expect(loads).toEqual(['small-Q4_0.gguf', 'best-Q4_0.gguf'])
-    watching.abort()
-    await watch
-    expect(Math.max(...seen)).toBe(1)
+    expect(besides).toEqual([0, 0])
   })
 
   test('a better one that fails to load leaves the first one serving', async () => {
     await using hub = await startFakeHub({ files: hubFiles })
-    const { agent, serve, notes } = await start({ hub, profile: () => machine(6.4), failing: (spec) => spec.path.includes('best') })
+    const { agent, serve, notes } = await start({ hub, profile: () => machine(5.8), failing: (spec) => spec.path.includes('best') })
     await using _ = agent
     const { better } = await serve()
     expect(await better).toBeNull()
@@ -327,6 +331,16 @@ describe('a model that was asked for', () => {
     const { agent, serve } = await start()
     await using _ = agent
     await expect(serve({ model: file })).rejects.toMatchObject({ code: 'MODEL_DOES_NOT_FIT', message: expect.stringContaining('GiB') })
+  })
+
+  test('at the hub that could never fit is not fetched at all', async () => {
+    const content = contentOf('giant', 40)
+    await using hub = await startFakeHub({ files: [{ repo: 'o/giant-GGUF', path: 'giant-Q4_0.gguf', content }] })
+    // 40 KiB here; a machine with less than four times as much has to look into the header.
+    const { agent, serve } = await start({ hub, profile: () => machine(100 / scale) })
+    await using _ = agent
+    await expect(serve({ model: 'hf:o/giant-GGUF:Q4_0' })).rejects.toMatchObject({ code: 'MODEL_DOES_NOT_FIT' })
+    expect(hub.requests.filter((request) => request.url.includes('/resolve/'))).toEqual([])
   })
 
   test('is given up when the start is cancelled', async () => {

@@ -128,21 +128,21 @@ function createStart(agent: Agent, options: StartModelOptions) {
   const loading = (state: NodeModelState) => {
     if (state.status === 'loading') onEvent({ kind: 'load', modelId: state.modelId, progress: state.progress })
   }
-  const fetch = (modelId: ModelId, source: HubSource) =>
-    agent.fetcher.fetch(source, (progress) => onEvent({ kind: 'download', modelId, ...progress }), signal)
+  const downloading = (modelId: ModelId) => (progress: DownloadProgress) => onEvent({ kind: 'download', modelId, ...progress })
   const load = async (wanted: { readonly modelId: ModelId; readonly source: ModelSource }): Promise<NodeModelState> => {
-    const { source } = wanted
-    // The load fetches, too: both share one transfer, and this one tells the bytes.
-    const isHere = source.kind !== 'hub' || (await agent.library.find(wanted.modelId)) !== null
-    const watched = isHere || source.kind !== 'hub' ? null : fetch(wanted.modelId, source)
-    const [state] = await Promise.all([agent.api.loadModel(commandFor(wanted, options), loading, signal), watched])
-    return state
+    const { modelId, source } = wanted
+    const unwatch = source.kind === 'hub' ? agent.fetcher.watch(source, downloading(modelId)) : () => undefined
+    try {
+      return await agent.api.loadModel(commandFor(wanted, options), loading, signal)
+    } finally {
+      unwatch()
+    }
   }
   return {
     note,
     loading,
-    fetch,
     load,
+    fetch: (modelId: ModelId, source: HubSource) => agent.fetcher.fetch(source, downloading(modelId), signal),
     async demo(reason: string): Promise<NodeModelState> {
       note(
         `${reason} Serving the demo model, which knows nothing. For a real one put a GGUF into ${agent.modelsDirectory}, or use --model.`,

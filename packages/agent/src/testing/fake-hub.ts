@@ -93,18 +93,19 @@ interface Sent {
 }
 
 function sendFile(request: IncomingMessage, response: ServerResponse, { content, ignoreRange, cutAfter }: Sent) {
-  const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0)
-  if (from > 0 && !ignoreRange) {
+  const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '')
+  const from = Number(range?.[1] ?? 0)
+  const to = Math.min(content.byteLength, range?.[2] ? Number(range[2]) + 1 : content.byteLength)
+  if (range !== null && !ignoreRange) {
     if (from >= content.byteLength) {
       response.writeHead(416, { 'content-range': `bytes */${content.byteLength}` }).end()
       return
     }
-    const range = `bytes ${from}-${content.byteLength - 1}/${content.byteLength}`
-    response.writeHead(206, { 'content-range': range, 'content-length': content.byteLength - from })
+    response.writeHead(206, { 'content-range': `bytes ${from}-${to - 1}/${content.byteLength}`, 'content-length': to - from })
   } else {
     response.writeHead(200, { 'content-length': content.byteLength })
   }
-  const body = content.subarray(ignoreRange ? 0 : from)
+  const body = ignoreRange ? content : content.subarray(from, to)
   if (cutAfter === undefined) {
     response.end(body)
     return
