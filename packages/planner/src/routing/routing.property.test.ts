@@ -1,6 +1,8 @@
 import { type ModelId, modelId, type NodeId, nodeId, type RequestId, requestId } from '@shoal/core'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
+import { chooseAutoModel } from './choose-auto-model.ts'
+import { chooseNode } from './choose-node.ts'
 import { createIndexedHeap } from './indexed-heap.ts'
 import { routingCounts } from './routing-counts.ts'
 import type { AttemptOutcome, RoutingEffect, RoutingEvent } from './routing-events.ts'
@@ -113,6 +115,10 @@ function createLedger() {
     expect(counts.waiting).toBe(live.filter((entry) => entry.state === 'waiting').length)
     const newcomers = live.filter((entry) => entry.state === 'waiting' && entry.node === null).length
     expect(newcomers).toBeLessThanOrEqual(queueMax)
+    for (const { wanted, excluded } of table.lanes.values()) {
+      const model = wanted === 'auto' ? chooseAutoModel(table, excluded) : wanted
+      expect(model === null || chooseNode(table, model, excluded) === null).toBe(true)
+    }
   }
 
   const end = (id: RequestId, entry: Seen, outcome: AttemptOutcome): void => {
@@ -187,7 +193,7 @@ function createLedger() {
   return { table, seen, run, settle }
 }
 
-it('loses no request, dispatches none twice, keeps slots, queue bound, order and exclusions, whatever happens', () => {
+it('loses no request, dispatches none twice, leaves none waiting beside a free slot, keeps slots, queue bound, order and exclusions', () => {
   fc.assert(
     fc.property(fc.array(action, { maxLength: 150, size: 'max' }), (actions) => {
       const ledger = createLedger()

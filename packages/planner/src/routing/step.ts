@@ -1,19 +1,10 @@
-import { type ModelId, type NodeId, type RequestId, ShoalError } from '@shoal/core'
+import { type RequestId, ShoalError } from '@shoal/core'
 import { chooseAutoModel } from './choose-auto-model.ts'
-import { chooseNode } from './choose-node.ts'
+import { dispatchAuto, dispatchFor, dispatchWaiting } from './dispatch-waiting.ts'
 import { estimateRetryAfterMs, whyHopeless } from './model-outlook.ts'
 import { applyNodeChanged, applyNodeLost, expireGone } from './node-events.ts'
 import type { RejectCode, RoutingEffect, RoutingEvent } from './routing-events.ts'
-import {
-  addOwnRunning,
-  dequeue,
-  enqueue,
-  type Holder,
-  incarnationKey,
-  type Lane,
-  type RequestEntry,
-  type RoutingTable,
-} from './routing-table.ts'
+import { addOwnRunning, dequeue, enqueue, type RequestEntry, type RoutingTable } from './routing-table.ts'
 
 type Event<Kind extends RoutingEvent['kind']> = Extract<RoutingEvent, { kind: Kind }>
 
@@ -130,53 +121,6 @@ function cancel(table: RoutingTable, requestId: RequestId): void {
   if (request === undefined) return
   dequeue(table, request)
   table.requests.delete(requestId)
-}
-
-function dispatchFor(table: RoutingTable, request: RequestEntry, effects: RoutingEffect[]): void {
-  const modelId = request.wanted === 'auto' ? chooseAutoModel(table) : request.wanted
-  if (modelId !== null) dispatchWaiting(table, modelId, effects)
-}
-
-function dispatchAuto(table: RoutingTable, effects: RoutingEffect[]): void {
-  const modelId = chooseAutoModel(table)
-  if (modelId !== null) dispatchWaiting(table, modelId, effects)
-}
-
-/** Gives the free slots of a model to those that wait for it, in order of arrival; who may not use them is passed over. */
-function dispatchWaiting(table: RoutingTable, modelId: ModelId, effects: RoutingEffect[]): void {
-  if (table.waitingCount === 0) return
-  for (;;) {
-    const next = nextFor(table, modelId)
-    if (next === null) return
-    dispatch(table, next.request, next.holder, effects)
-  }
-}
-
-function nextFor(table: RoutingTable, modelId: ModelId): { readonly request: RequestEntry; readonly holder: Holder } | null {
-  if (chooseNode(table, modelId, []) === null) return null
-  let next: { readonly request: RequestEntry; readonly holder: Holder } | null = null
-  for (const lane of table.lanes.values()) {
-    if (!serves(table, modelId, lane)) continue
-    const request = lane.waiting.peek()
-    if (request === undefined || (next !== null && next.request.sequence < request.sequence)) continue
-    const holder = chooseNode(table, modelId, lane.excluded)
-    if (holder !== null) next = { request, holder }
-  }
-  return next
-}
-
-const serves = (table: RoutingTable, modelId: ModelId, lane: Lane): boolean =>
-  lane.wanted === modelId || (lane.wanted === 'auto' && chooseAutoModel(table) === modelId)
-
-function dispatch(table: RoutingTable, request: RequestEntry, holder: Holder, effects: RoutingEffect[]): void {
-  const place: { nodeId: NodeId; modelId: ModelId } = { nodeId: holder.node.nodeId, modelId: holder.modelId }
-  dequeue(table, request)
-  addOwnRunning(table, place, 1)
-  table.dispatchSequence += 1
-  holder.lastDispatch = table.dispatchSequence
-  request.dispatches += 1
-  request.state = { kind: 'running', ...place, nodeKey: incarnationKey(holder.node), startedMs: table.nowMs, cancelled: false }
-  effects.push({ kind: 'dispatch', requestId: request.requestId, ...place, attempt: request.dispatches })
 }
 
 function rejectExpired(table: RoutingTable, effects: RoutingEffect[]): void {
