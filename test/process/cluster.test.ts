@@ -23,7 +23,9 @@ describeInNetns('a gateway and two agents on three hosts', () => {
     return (JSON.parse(stdout) as NodesResponse).nodes
   }
   const ask = async (count: number) => {
-    const { stdout, stderr } = await lan.host('gw').exec(process.execPath, [burst, 'http://127.0.0.1:7411', String(count), 'auto'], { timeoutMs: 60_000 })
+    const { stdout, stderr } = await lan
+      .host('gw')
+      .exec(process.execPath, [burst, 'http://127.0.0.1:7411', String(count), 'auto'], { timeoutMs: 60_000 })
     if (stdout === '') throw new Error(stderr)
     return JSON.parse(stdout) as { status: number; text: string | null; error: string | null }[]
   }
@@ -80,7 +82,11 @@ describeInNetns('a gateway and two agents on three hosts', () => {
     const answers = await ask(4)
     expect(answers.map((each) => each.status)).toEqual([200, 200, 200, 200])
     agents.one = host('one').start(agentArgs)
-    const back = await eventually(nodes, (found) => found.filter((node) => node.state.models.some((model) => model.status === 'ready')).length === 2, 20_000)
+    const back = await eventually(
+      nodes,
+      (found) => found.filter((node) => node.state.models.some((model) => model.status === 'ready')).length === 2,
+      20_000,
+    )
     expect(back).toHaveLength(2)
   }, 60_000)
 

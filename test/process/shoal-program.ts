@@ -15,7 +15,7 @@ export interface ShoalProcess {
   stderr(): string
   /** Resolves with the first line that matches, printed before or after the call; rejects when the process ends before. */
   line(pattern: RegExp): Promise<string>
-  /** Exit status, or the negative number of the signal's absence: null when a signal ended it. */
+  /** Exit status; null when a signal ended it. */
   readonly exited: Promise<number | null>
 }
 
@@ -28,14 +28,14 @@ export interface ShoalHost {
 }
 
 /** One machine with a home folder of its own: a namespace of a LAN, or null for this machine. Disposing it ends all it started. */
-export async function createShoalHost(host: LanHost | null): Promise<ShoalHost & AsyncDisposable> {
+export async function createShoalHost(host: LanHost | null, program = shoalProgram): Promise<ShoalHost & AsyncDisposable> {
   const home = await mkdtemp(join(tmpdir(), 'shoal-process-'))
   const running = new Set<ShoalProcess>()
   const env = { ...process.env, SHOAL_HOME: home, NO_COLOR: '1', HF_ENDPOINT: 'http://127.0.0.1:9' }
   const command = (args: readonly string[]) =>
     host === null
-      ? { file: process.execPath, args: [shoalProgram, ...args] }
-      : { file: 'ip', args: ['netns', 'exec', host.namespace, process.execPath, shoalProgram, ...args] }
+      ? { file: process.execPath, args: [program, ...args] }
+      : { file: 'ip', args: ['netns', 'exec', host.namespace, process.execPath, program, ...args] }
   return {
     home,
     start(args) {
@@ -113,7 +113,8 @@ export async function eventually<T>(ask: () => Promise<T>, satisfies: (value: T)
   for (;;) {
     const value = await ask()
     if (satisfies(value)) return value
-    if (performance.now() > endMs) throw new Error(`not within ${timeoutMs} ms; the last answer was ${JSON.stringify(value)?.slice(0, 2000)}`)
+    if (performance.now() > endMs)
+      throw new Error(`not within ${timeoutMs} ms; the last answer was ${JSON.stringify(value)?.slice(0, 2000)}`)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }

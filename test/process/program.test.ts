@@ -1,0 +1,201 @@
+import { execFile } from 'node:child_process'
+import { copyFile, mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { smallModel } from '@shoal/gguf/testing'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createShoalHost, eventually, type ShoalHost, shoalProgram } from './shoal-program.ts'
+
+const run = promisify(execFile)
+const alone = ['--no-mdns', '--offline', '--threads', '1', '--port', '0', '--agent-port', '0']
+let host: ShoalHost & AsyncDisposable
+
+beforeAll(async () => {
+  host = await createShoalHost(null)
+})
+afterAll(async () => {
+  await host[Symbol.asyncDispose]()
+})
+
+const urlOf = (readyLine: string) => /^ready (http:\S+)\/v1 /.exec(readyLine)?.[1] ?? ''
+
+describe('shoal up on one machine', () => {
+  it('ends its start in one ready line on stdout, answers, and ends with 0 on Ctrl-C', async () => {
+    const up = host.start(['up', ...alone])
+    const ready = await up.line(/^ready /)
+    expect(ready).toMatch(/^ready http:\/\/127\.0\.0\.1:\d+\/v1 model=shoal-demo nodes=1$/)
+    expect(up.lines).toEqual([ready])
+    expect(up.stderr()).toContain('demo')
+    expect(up.stderr()).toContain('--model')
+    const answer = await host.run(['--gateway', urlOf(ready), 'chat', '--max-tokens', '400', 'Who are you?'])
+    expect(answer.code).toBe(0)
+    expect(answer.stdout).toMatch(/demo/)
+    up.process.kill('SIGINT')
+    expect(await up.exited).toBe(0)
+  }, 60_000)
+
+  it('shows nodes, models and what runs, as tables and as JSON', async () => {
+    const up = host.start(['up', ...alone])
+    const gateway = ['--gateway', urlOf(await up.line(/^ready /))]
+    const [nodes, models, ps, json] = await Promise.all([
+      host.run([...gateway, 'nodes']),
+      host.run([...gateway, 'models']),
+      host.run([...gateway, 'ps']),
+      host.run([...gateway, '-o', 'json', 'ps']),
+    ])
+    expect(nodes.stdout).toMatch(/NODE.*HOST.*ADDRESS.*\n.*connected.*shoal-demo \(ready\)/s)
+    expect(models.stdout).toMatch(/MODEL.*ARCHITECTURE/)
+    expect(ps.stdout).toMatch(/shoal-demo.*ready.*0\/\d/)
+    expect(JSON.parse(json.stdout)).toMatchObject({ nodes: [{ models: [{ modelId: 'shoal-demo', status: 'ready' }] }], deployments: [] })
+    up.process.kill('SIGTERM')
+    expect(await up.exited).toBe(0)
+  }, 60_000)
+
+  it('leaves no engine behind when it is killed', async () => {
+    const up = host.start(['up', ...alone])
+    await up.line(/^ready /)
+    const children = await childrenOf(up.process.pid ?? 0)
+    expect(children.length).toBeGreaterThan(0)
+    up.process.kill('SIGKILL')
+    await up.exited
+    await eventually(
+      async () => (await Promise.all(children.map(isAlive))).filter(Boolean).length,
+      (alive) => alive === 0,
+      5_000,
+    )
+  }, 60_000)
+})
+
+describe('an engine that dies or hangs under a running request', () => {
+  for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
+    it(`tells the client of a ${signal} explicitly, replaces the child within its bounds, and serves the next request`, async () => {
+      const model = await smallModel({ architecture: 'llama' })
+      const up = host.start(['up', ...alone, '--model', model, '--context', '4096', '--slots', '2'])
+      const base = urlOf(await up.line(/^ready /))
+      const [engine = 0] = await enginesOf(up.process.pid ?? 0)
+      const ask = (tokens: number) =>
+        fetch(`${base}/v1/chat/completions`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({
+            model: 'auto',
+            stream: true,
+            max_tokens: tokens,
+            temperature: 0,
+            messages: [{ role: 'user', content: 'Go on.' }],
+          }),
+        })
+      const response = await ask(3_900)
+      let text = ''
+      let faultMs = 0
+      for await (const piece of (response.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream())) {
+        text += piece
+        if (faultMs !== 0 || text.length < 4_000) continue
+        faultMs = performance.now()
+        process.kill(engine, signal)
+      }
+      const noticedMs = performance.now() - faultMs
+      expect(text).not.toContain('[DONE]')
+      expect(text).toMatch(/data: \{"error":\{[^\n]*"code":"(engine_crashed|engine_stuck)"/)
+      expect(noticedMs).toBeLessThan(3_000)
+      const next = await eventually(
+        async () => (await ask(8)).text(),
+        (answer) => answer.includes('[DONE]'),
+        15_000,
+      )
+      expect(next).toContain('"finish_reason":"length"')
+      expect(await enginesOf(up.process.pid ?? 0)).not.toContain(engine)
+      up.process.kill('SIGTERM')
+      expect(await up.exited).toBe(0)
+    }, 90_000)
+  }
+})
+
+describe('bad input on the command line', () => {
+  it('names the port in use and what to do', async () => {
+    const server = createServer()
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as { port: number }
+    const failed = await host.run(['up', ...alone, '--port', String(port)])
+    server.close()
+    expect(failed.code).toBe(1)
+    expect(failed.stderr).toContain(String(port))
+    expect(failed.stderr).toContain('--port')
+  }, 30_000)
+
+  it('names a model file that is missing, and one that is cut short', async () => {
+    const missing = await host.run(['up', ...alone, '--model', join(host.home, 'nowhere.gguf')])
+    expect(missing.code).toBe(1)
+    expect(missing.stderr).toContain('nowhere.gguf')
+    const cut = join(host.home, 'cut.gguf')
+    await mkdir(host.home, { recursive: true })
+    await copyFile(await smallModel({ architecture: 'llama' }), cut)
+    await truncate(cut, 1_000_000)
+    const truncated = await host.run(['up', ...alone, '--model', cut])
+    expect(truncated.code).toBe(1)
+    expect(truncated.stderr).toContain('cut.gguf')
+    expect(truncated.stderr).toMatch(/ends at byte 1000000|1,?000,?000/)
+  }, 60_000)
+
+  it('says how to start a gateway when none answers, and refuses an unknown command with 2', async () => {
+    const none = await host.run(['--gateway', 'http://127.0.0.1:9', 'nodes'])
+    expect(none.code).toBe(1)
+    expect(none.stderr).toContain('shoal up')
+    expect((await host.run(['frobnicate'])).code).toBe(2)
+    expect((await host.run(['deploy', 'x', '--replicas', 'many'])).code).toBe(2)
+  }, 30_000)
+
+  it('refuses a gateway beyond loopback, and says what to use', async () => {
+    const open = await host.run(['gateway', '--host', '0.0.0.0', '--no-mdns', '--port', '0'])
+    expect(open.code).toBe(2)
+    expect(open.stderr).toContain('127.0.0.1')
+  }, 30_000)
+})
+
+describe('the package', () => {
+  it('is packed, installed elsewhere and started there', async () => {
+    const folder = join(host.home, 'elsewhere')
+    await mkdir(folder, { recursive: true })
+    await writeFile(join(folder, 'package.json'), '{"private":true}')
+    const cli = fileURLToPath(new URL('../../packages/cli', import.meta.url))
+    const packed = await run('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: cli })
+    const archive = packed.stdout.trim().split('\n').at(-1) ?? ''
+    const platform = `@node-llama-cpp/${process.platform === 'darwin' ? 'mac' : process.platform}-${process.arch}`
+    const engine = await readFile(new URL('../../node_modules/node-llama-cpp/package.json', import.meta.url), 'utf8')
+    const { version } = JSON.parse(engine) as { version: string }
+    // The other optional packages are half a gigabyte of GPU libraries.
+    const install = ['install', '--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund', '--omit=optional']
+    await run('npm', [...install, join(folder, archive), `${platform}@${version}`], { cwd: folder })
+    expect((await readdir(join(folder, 'node_modules', '@shoal'))).sort()).toEqual(['cli'])
+    const program = join(folder, 'node_modules', '@shoal', 'cli', 'dist', 'shoal.js')
+    expect(program).not.toBe(shoalProgram)
+    const packagedHost = await createShoalHost(null, program)
+    await using _ = packagedHost
+    const up = packagedHost.start(['up', ...alone])
+    expect(await up.line(/^ready /)).toContain('model=shoal-demo')
+    up.process.kill('SIGTERM')
+    expect(await up.exited).toBe(0)
+  }, 180_000)
+})
+
+async function childrenOf(pid: number): Promise<number[]> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '')
+  return text
+    .split(' ')
+    .filter((each) => each !== '')
+    .map(Number)
+}
+
+/** The children that have a model loaded. */
+async function enginesOf(pid: number): Promise<number[]> {
+  const all = await childrenOf(pid)
+  const maps = await Promise.all(all.map((each) => readFile(`/proc/${each}/maps`, 'utf8').catch(() => '')))
+  return all.filter((_, index) => maps[index]?.includes('.gguf'))
+}
+
+async function isAlive(pid: number): Promise<boolean> {
+  const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null)
+  return status !== null && !/^\d+ \(.*\) Z/.test(status)
+}
