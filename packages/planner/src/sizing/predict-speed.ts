@@ -12,8 +12,8 @@ export interface Speed {
 }
 
 /**
- * Share of the bandwidth a read probe measures that decoding on a CPU reaches. Published runs reach 0.45 to 0.7 of the theoretical
- * bandwidth, and a probe itself stays a tenth to a third below the theory.
+ * Share of the bandwidth a read probe measures that decoding on a CPU is taken to reach; an estimate, replaced by what the first load on
+ * the node measures. Published runs reach 0.45 to 0.7 of the theoretical bandwidth, which no probe exceeds.
  */
 const cpuEfficiency = 0.65
 /** Share of a GPU's specified bandwidth: published runs of dense models on NVIDIA, AMD and Apple come to 0.65 to 0.85. */
