@@ -152,6 +152,9 @@ export async function startAgent(options: AgentOptions, overrides: Partial<Agent
     throw error
   }
 
+  // Asked for now, so that the first gateway does not wait for it.
+  parts.profile().catch((error: unknown) => log.warn({ err: error }, 'the profile of this machine could not be made'))
+
   let stopped: Promise<void> | null = null
   const stop = async () => {
     const { unfinished } = await host.drain(options.drainMs ?? drainMsDefault, new AbortController().signal)

@@ -26,16 +26,18 @@ async function readManifest(file: string): Promise<ModelManifest> {
   return fakeManifest({ fileBytes: content.length })
 }
 
-const open = () =>
+const hashFile = async (file: string) =>
+  createHash('sha256')
+    .update(await readFile(file))
+    .digest('hex')
+
+const open = (hash = hashFile) =>
   openModelLibrary({
     modelsDirectory: path.join(root, 'models'),
     cacheDirectory: path.join(root, 'cache'),
     log,
     readManifest,
-    hashFile: async (file) =>
-      createHash('sha256')
-        .update(await readFile(file))
-        .digest('hex'),
+    hashFile: hash,
   })
 
 async function put(relative: string, content = 'good'): Promise<string> {
@@ -151,6 +153,17 @@ describe('model library', () => {
     expect(await library.digest(file, new AbortController().signal)).toBe(expected)
     expect(library.models[0]?.sha256).toBe(expected)
     expect((await (await open()).refresh())[0]?.sha256).toBe(expected)
+  })
+
+  test('a file that changes while it is hashed is not remembered under the old digest', async () => {
+    const file = await put('a.gguf')
+    const library = await open(async (each) => {
+      const digest = await hashFile(each)
+      await put('a.gguf', 'good and longer')
+      return digest
+    })
+    await library.digest(file, new AbortController().signal)
+    expect((await library.refresh())[0]?.sha256).toBeNull()
   })
 
   test('the digest of a split set covers every part', async () => {

@@ -85,15 +85,18 @@ export async function openModelLibrary(options: ModelLibraryOptions): Promise<Mo
 
   const withName = (id: ModelId) => [...opened.values(), ...models].find((model) => model.modelId === id) ?? null
 
-  const noteDigest = async (file: string, sha256: string) => {
-    const set = await describeFileSet(file)
-    if (set === null) return
+  const noteDigest = async (set: ModelFileSet, sha256: string) => {
     const manifest = cache.get(set)?.manifest ?? (await readSet(set, options.readManifest))
     cache.put(set, manifest, sha256)
     await cache.save()
-    const withDigest = (model: LocalModel) => (model.path === file ? { ...model, sha256 } : model)
+    const withDigest = (model: LocalModel) => (model.path === set.path ? { ...model, sha256 } : model)
     models = models.map(withDigest)
     for (const [key, model] of opened) opened.set(key, withDigest(model))
+  }
+  const describe = async (file: string) => {
+    const set = await describeFileSet(file)
+    if (set === null) throw new ShoalError({ code: 'MODEL_FILE_MISSING', message: `There is no file ${file}.` })
+    return set
   }
 
   return {
@@ -111,9 +114,7 @@ export async function openModelLibrary(options: ModelLibraryOptions): Promise<Mo
       return withName(id)
     },
     async open(file) {
-      const absolute = path.resolve(file)
-      const set = await describeFileSet(absolute)
-      if (set === null) throw new ShoalError({ code: 'MODEL_FILE_MISSING', message: `There is no file ${absolute}.` })
+      const set = await describe(path.resolve(file))
       const inFolder = (await refresh()).find((model) => model.path === set.path)
       if (inFolder !== undefined) return inFolder
       const model = await read(set, () => modelId(stemOf(set.path)))
@@ -122,17 +123,18 @@ export async function openModelLibrary(options: ModelLibraryOptions): Promise<Mo
       return model
     },
     async digest(file, signal) {
-      const set = await describeFileSet(file)
-      if (set === null) throw new ShoalError({ code: 'MODEL_FILE_MISSING', message: `There is no file ${file}.` })
+      const set = await describe(file)
       const known = cache.get(set)?.sha256
       if (known !== undefined && known !== null) return known
       const digests: string[] = []
       for (const part of set.parts) digests.push(await options.hashFile(part, signal))
       const sha256 = digestOfSet(digests)
-      await noteDigest(set.path, sha256)
+      const after = await describe(file)
+      // A file that changed meanwhile has this digest no more; it is not remembered for what it is now.
+      if (after.bytes === set.bytes && after.mtimeMs === set.mtimeMs) await noteDigest(set, sha256)
       return sha256
     },
-    noteDigests: (file, partDigests) => noteDigest(file, digestOfSet(partDigests)),
+    noteDigests: async (file, partDigests) => await noteDigest(await describe(file), digestOfSet(partDigests)),
   }
 }
 
