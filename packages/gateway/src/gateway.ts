@@ -11,7 +11,8 @@ import { createGatewayApp } from './app.ts'
 import { startController } from './controller/controller.ts'
 import { createDeploymentStore } from './controller/deployment-store.ts'
 import { createDispatcher, type Dispatcher } from './dispatcher/dispatcher.ts'
-import { createNodeRegistry, type NodeCandidate } from './nodes/node-registry.ts'
+import { createNodeRegistry } from './nodes/node-registry.ts'
+import type { NodeCandidate } from './nodes/node-runner.ts'
 import type { ConnectNode } from './ports.ts'
 import { sleep } from './sleep.ts'
 
@@ -110,7 +111,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 /** Resolves when every answer is complete or the time is over; what still runs then ends with an explicit error. */
 async function drain(dispatcher: Dispatcher, clock: Clock, boundMs: number): Promise<void> {
   const bound = new AbortController()
-  await Promise.race([dispatcher.whenIdle(), sleep(clock, boundMs, bound.signal)])
+  await Promise.race([dispatcher.drain(), sleep(clock, boundMs, bound.signal)])
   bound.abort()
 }
 

@@ -5,8 +5,10 @@ import type { NodeClient } from '../ports.ts'
 export interface ReplicaLoad {
   readonly nodeId: NodeId
   /** Why the last load failed; null while none has. */
-  readonly error: string | null
-  readonly isLoading: boolean
+  error(): string | null
+  isLoading(): boolean
+  /** A load failed, and the pause before the next try is not over. */
+  isResting(): boolean
   /** Starts a load when the node's own report says that one is needed and the back-off is over. */
   ensure(client: NodeClient, reported: NodeModelState | null): void
   /** Stops waiting for a running load; the node's part of it goes on until the model is unloaded. */
@@ -32,14 +34,18 @@ export function createReplicaLoad({ nodeId, deployment, clock, log, onChange }: 
   let failures = 0
   let notBeforeMs = Number.NEGATIVE_INFINITY
   let error: string | null = null
+  const succeeded = () => {
+    failures = 0
+    error = null
+    notBeforeMs = Number.NEGATIVE_INFINITY
+  }
   const load = async (client: NodeClient): Promise<void> => {
     const stop = new AbortController()
     running = stop
     const { modelId, source, contextTokens, slots } = deployment()
     try {
       await client.loadModel({ modelId, source, contextTokens, slots }, () => {}, stop.signal)
-      failures = 0
-      error = null
+      succeeded()
     } catch (thrown) {
       if (stop.signal.aborted) return
       const failure = ShoalError.from(thrown)
@@ -54,16 +60,12 @@ export function createReplicaLoad({ nodeId, deployment, clock, log, onChange }: 
   }
   return {
     nodeId,
-    get error() {
-      return error
-    },
-    get isLoading() {
-      return running !== null
-    },
+    error: () => error,
+    isLoading: () => running !== null,
+    isResting: () => clock.nowMs() < notBeforeMs,
     ensure(client, reported) {
       if (reported?.status === 'ready') {
-        failures = 0
-        error = null
+        succeeded()
         return
       }
       const isOnItsWay = reported !== null && reported.status !== 'failed'

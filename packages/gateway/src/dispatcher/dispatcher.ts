@@ -1,6 +1,5 @@
-import { type ModelId, type NodeId, type RequestId, ShoalError } from '@shoal/core'
+import { type NodeId, type RequestId, ShoalError } from '@shoal/core'
 import {
-  type AttemptOutcome,
   createRoutingTable,
   nodeChangedEvent,
   type RoutingEffect,
@@ -9,9 +8,10 @@ import {
   routingCounts,
   step,
 } from '@shoal/planner'
-import type { NodeRegistry, RegistryChange } from '../nodes/node-registry.ts'
+import type { NodeRegistry } from '../nodes/node-registry.ts'
 import type { GatewayPorts } from '../ports.ts'
-import { type Answer, brokenStream, createJob, type Job, type Output, type Work } from './job.ts'
+import { type Attempt, startAttempt } from './attempt.ts'
+import { type Answer, createJob, type Job, type Output, type Work } from './job.ts'
 import { renderRejection } from './reject-error.ts'
 
 export interface Dispatcher extends AsyncDisposable {
@@ -21,8 +21,8 @@ export interface Dispatcher extends AsyncDisposable {
    */
   run(work: Work, output: Output, signal: AbortSignal): Promise<Answer>
   counts(): { readonly waiting: number; readonly running: number }
-  /** Resolves when nothing waits or runs any more. */
-  whenIdle(): Promise<void>
+  /** Takes no more requests (they get NODE_DRAINING); resolves when nothing waits or runs any more. */
+  drain(): Promise<void>
 }
 
 export interface DispatcherOptions {
@@ -31,15 +31,7 @@ export interface DispatcherOptions {
   readonly routing: RoutingOptions
 }
 
-type DispatchEffect = Extract<RoutingEffect, { kind: 'dispatch' }>
-
-interface Attempt {
-  readonly nodeId: NodeId
-  readonly modelId: ModelId
-  readonly stop: AbortController
-  /** Why we stopped it ourselves; null = we did not. */
-  stopReason: ShoalError | null
-}
+type Effect<Kind extends RoutingEffect['kind']> = Extract<RoutingEffect, { kind: Kind }>
 
 const tickMs = 1000
 
@@ -50,108 +42,73 @@ const tickMs = 1000
 export function createDispatcher({ ports, nodes, routing }: DispatcherOptions): Dispatcher {
   const { clock, log } = ports
   const table = createRoutingTable(routing)
+  /** Requests without an end yet, and attempts whose node has not let go yet: the latter may outlive the former. */
   const jobs = new Map<RequestId, Job>()
   const attempts = new Map<RequestId, Attempt>()
-  const idleWaiters: (() => void)[] = []
+  const idle = createIdleSignal(() => jobs.size === 0 && attempts.size === 0)
   let cancelTick: (() => void) | null = null
   let closed = false
 
   const apply = (event: RoutingEvent): void => {
     for (const effect of step(table, event).effects) {
-      if (effect.kind === 'dispatch') void startAttempt(effect)
-      else rejectJob(effect)
+      if (effect.kind === 'dispatch') dispatch(effect)
+      else reject(effect)
     }
     if (cancelTick === null && table.waitingCount > 0) cancelTick = clock.after(tickMs, tick)
-    if (jobs.size === 0 && attempts.size === 0) for (const done of idleWaiters.splice(0)) done()
+    idle.check()
   }
   const tick = (): void => {
     cancelTick = null
     apply({ kind: 'tick', nowMs: clock.nowMs() })
   }
-  const rejectJob = (effect: Extract<RoutingEffect, { kind: 'reject' }>): void => {
-    const job = jobs.get(effect.requestId)
-    if (job === undefined) return
-    const { code, retryAfterMs } = effect
-    end(job, renderRejection({ code, retryAfterMs, model: job.work.model, lastError: job.lastError, view: nodes.view() }))
-  }
-  /** `error` null: the answer was delivered. The attempt may live on for a moment; the table hears of its end separately. */
-  const end = (job: Job, error: ShoalError | null): void => {
-    jobs.delete(job.work.requestId)
-    if (error !== null) job.fail(error)
-  }
-  const stopAttempt = (requestId: RequestId, reason: ShoalError): void => {
-    const attempt = attempts.get(requestId)
-    if (attempt === undefined || attempt.stopReason !== null) return
-    attempt.stopReason = reason
-    attempt.stop.abort()
-  }
-  const startAttempt = async (effect: DispatchEffect): Promise<void> => {
-    const { requestId, nodeId, modelId } = effect
+  const reject = ({ requestId, code, retryAfterMs }: Effect<'reject'>): void => {
     const job = jobs.get(requestId)
-    const attempt: Attempt = { nodeId, modelId, stop: new AbortController(), stopReason: null }
-    attempts.set(requestId, attempt)
-    const outcome = job === undefined ? 'failed' : await runAttempt(job, effect, attempt)
-    attempts.delete(requestId)
-    apply({ kind: 'attemptEnded', nowMs: clock.nowMs(), requestId, nodeId, outcome })
+    jobs.delete(requestId)
+    job?.fail(renderRejection({ code, retryAfterMs, model: job.work.model, lastError: job.lastError, view: nodes.view() }))
   }
-  const runAttempt = async (
-    job: Job,
-    { requestId, nodeId, modelId, attempt: epoch }: DispatchEffect,
-    attempt: Attempt,
-  ): Promise<AttemptOutcome> => {
-    const client = nodes.clientOf(nodeId)
-    try {
-      if (client === null) throw new ShoalError({ code: 'NODE_LOST', message: 'The node is gone.' })
-      await client.generate(
-        job.begin(epoch, modelId),
-        (event) => {
-          if (attempt.stopReason !== null) return
-          const next = job.take(event)
-          if (next.kind === 'running') return
-          if (next.kind === 'broken') return stopAttempt(requestId, next.error)
-          end(job, null)
-          if (next.cancelAttempt) attempt.stop.abort()
-        },
-        attempt.stop.signal,
-      )
-      if (!job.isOver()) throw attempt.stopReason ?? brokenStream('ended its stream without an end mark')
-      return 'finished'
-    } catch (thrown) {
-      return failedAttempt(job, attempt, ShoalError.from(thrown))
+  const dispatch = ({ requestId, nodeId, modelId, attempt: epoch }: Effect<'dispatch'>): void => {
+    const ended = (outcome: Awaited<Attempt['outcome']>) => {
+      attempts.delete(requestId)
+      if (job === undefined || job.isOver()) jobs.delete(requestId)
+      apply({ kind: 'attemptEnded', nowMs: clock.nowMs(), requestId, nodeId, outcome })
     }
+    const job = jobs.get(requestId)
+    if (job === undefined) {
+      ended('failed')
+      return
+    }
+    const client = nodes.clientOf(nodeId)
+    const onAnswered = () => jobs.delete(requestId)
+    const attempt = startAttempt({ job, nodeId, client, log, onAnswered, request: job.begin(epoch, modelId) })
+    attempts.set(requestId, attempt)
+    void attempt.outcome.then(ended)
   }
-  const failedAttempt = (job: Job, attempt: Attempt, thrown: ShoalError): AttemptOutcome => {
-    if (job.isOver()) return attempt.stopReason === null ? 'finished' : 'failed'
-    const error = attempt.stopReason ?? thrown
+  const end = (job: Job, error: ShoalError): void => {
     const { requestId } = job.work
-    log.warn({ requestId, nodeId: attempt.nodeId, code: error.code, isFresh: job.isFresh(), err: error }, 'attempt failed')
-    job.lastError = error
-    if (job.isFresh() && error.row.retry === 'other-node') return refusals.has(error.code) ? 'refused' : 'failed-other-node'
-    end(job, error)
-    return 'failed'
+    jobs.delete(requestId)
+    job.fail(error)
+    attempts.get(requestId)?.stop(error)
+    apply({ kind: 'cancelled', nowMs: clock.nowMs(), requestId })
   }
-  nodes.onChange((change: RegistryChange) => {
-    const nowMs = clock.nowMs()
-    if (change.kind === 'changed') return apply(nodeChangedEvent(change.view, nowMs))
-    apply({ kind: 'nodeLost', nowMs, nodeId: change.nodeId })
+  const lose = (nodeId: NodeId): void => {
+    apply({ kind: 'nodeLost', nowMs: clock.nowMs(), nodeId })
     const reason = new ShoalError({ code: 'NODE_LOST', message: 'The node that served this request is gone.' })
-    for (const [requestId, attempt] of attempts) if (attempt.nodeId === change.nodeId) stopAttempt(requestId, reason)
+    for (const attempt of attempts.values()) if (attempt.nodeId === nodeId) attempt.stop(reason)
+  }
+  nodes.onChange((change) => {
+    if (change.kind === 'lost') lose(change.nodeId)
+    else apply(nodeChangedEvent(change.view, clock.nowMs()))
   })
   return {
     async run(work, output, signal) {
-      const { requestId } = work
       if (closed) throw closing()
       if (signal.aborted) throw clientGone()
       const job = createJob(work, output)
-      const onAbort = () => {
-        end(job, clientGone())
-        stopAttempt(requestId, clientGone())
-        apply({ kind: 'cancelled', nowMs: clock.nowMs(), requestId })
-      }
+      const onAbort = () => end(job, clientGone())
       signal.addEventListener('abort', onAbort, { once: true })
-      jobs.set(requestId, job)
+      jobs.set(work.requestId, job)
       try {
-        apply({ kind: 'requested', nowMs: clock.nowMs(), requestId, model: work.model })
+        apply({ kind: 'requested', nowMs: clock.nowMs(), requestId: work.requestId, model: work.model })
         return await job.result
       } finally {
         signal.removeEventListener('abort', onAbort)
@@ -161,22 +118,29 @@ export function createDispatcher({ ports, nodes, routing }: DispatcherOptions): 
       const { waiting, running } = routingCounts(table)
       return { waiting, running }
     },
-    whenIdle: () => (jobs.size === 0 && attempts.size === 0 ? Promise.resolve() : new Promise((resolve) => idleWaiters.push(resolve))),
+    drain() {
+      closed = true
+      return idle.wait()
+    },
     [Symbol.asyncDispose]() {
       closed = true
-      for (const job of [...jobs.values()]) {
-        end(job, closing())
-        stopAttempt(job.work.requestId, closing())
-        apply({ kind: 'cancelled', nowMs: clock.nowMs(), requestId: job.work.requestId })
-      }
+      for (const job of [...jobs.values()]) end(job, closing())
       cancelTick?.()
       return Promise.resolve()
     },
   }
 }
 
-/** The node took no work: our view of it was old. */
-const refusals: ReadonlySet<string> = new Set(['NODE_BUSY', 'NODE_DRAINING', 'MODEL_UNKNOWN'])
+/** Lets many wait for the moment when nothing is left to do. */
+function createIdleSignal(isIdle: () => boolean) {
+  const waiters: (() => void)[] = []
+  return {
+    check() {
+      if (waiters.length > 0 && isIdle()) for (const done of waiters.splice(0)) done()
+    },
+    wait: (): Promise<void> => (isIdle() ? Promise.resolve() : new Promise((resolve) => waiters.push(resolve))),
+  }
+}
 
 function clientGone(): ShoalError {
   return new ShoalError({ code: 'CANCELLED', message: 'The client went away.', remedy: '' })

@@ -10,7 +10,7 @@ export interface NodeSession {
   readonly nodeId: NodeId
   readonly client: NodeClient
   /** Null until the first report. */
-  readonly view: NodeView | null
+  view(): NodeView | null
   /** Reads reports until the node leaves (resolves), the stream breaks or falls silent, or `signal` aborts (all reject). */
   run(signal: AbortSignal): Promise<void>
   /** To be called every `tickMs`. */
@@ -60,9 +60,7 @@ export function createNodeSession(answer: Answer, onChange: (view: NodeView) => 
   return {
     nodeId,
     client,
-    get view() {
-      return view
-    },
+    view: () => view,
     async run(signal) {
       const onAbort = () => stop.abort()
       signal.addEventListener('abort', onAbort, { once: true })

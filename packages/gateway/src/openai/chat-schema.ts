@@ -17,7 +17,7 @@ const contentPart = z.looseObject({ type: z.string(), text: wholeText.optional()
 
 const message = z.looseObject({
   role: z.enum(['system', 'developer', 'user', 'assistant', 'tool', 'function']),
-  content: optional(z.union([wholeText, z.array(contentPart)])),
+  content: optional(z.union([wholeText, z.array(contentPart)], { error: 'expected text, or an array of parts with a type' })),
 })
 
 /**
@@ -38,10 +38,12 @@ export const chatSchema = z.looseObject({
   frequency_penalty: within(-2, 2),
   presence_penalty: within(-2, 2),
   repeat_penalty: optional(z.number().gt(0).max(10)),
-  logit_bias: optional(z.record(z.string().regex(/^\d{1,9}$/), z.number().min(-100).max(100))),
+  logit_bias: optional(z.record(z.string().regex(/^\d{1,9}$/, 'expected a token id'), z.number().min(-100).max(100))),
   // Not z.int(): seeds go beyond what a double holds exactly, and are folded anyway.
   seed: optional(z.number().refine(Number.isInteger, 'expected an integer')),
-  stop: optional(z.union([stopText, z.array(stopText).max(stopsMax)])),
+  stop: optional(
+    z.union([stopText, z.array(stopText).max(stopsMax)], { error: `expected up to ${stopsMax} texts of 1 to ${stopLengthMax} characters` }),
+  ),
   reasoning_effort: optional(z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'])),
   enable_thinking: optional(z.boolean()),
   chat_template_kwargs: optional(z.looseObject({ enable_thinking: optional(z.boolean()) })),
