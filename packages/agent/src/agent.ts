@@ -57,6 +57,8 @@ export interface Agent extends AsyncDisposable {
 }
 
 const drainMsDefault = 10_000
+/** Probing drivers that hang must not keep a node from being found. */
+const profileMsMax = 8_000
 /** Unloading kills engine children; what takes longer is left to the end of the process. */
 const unloadMsMax = 5_000
 
@@ -136,6 +138,12 @@ export async function startAgent(options: AgentOptions, overrides: Partial<Agent
     log,
     allowInsecureNonLoopback: options.insecureLan,
   })
+  // Whoever hears of this node asks for its profile at once: the first one, which takes seconds, is made before anybody hears of it.
+  const profiled = parts.profile().then(
+    () => undefined,
+    (error: unknown) => log.warn({ err: error }, 'the profile of this machine could not be made'),
+  )
+  if (options.announce) await within(profiled, profileMsMax, clock)
   let membership: Membership
   try {
     membership = await parts.startMembership({
@@ -151,9 +159,6 @@ export async function startAgent(options: AgentOptions, overrides: Partial<Agent
     await server[Symbol.asyncDispose]()
     throw error
   }
-
-  // Asked for now, so that the first gateway does not wait for it.
-  parts.profile().catch((error: unknown) => log.warn({ err: error }, 'the profile of this machine could not be made'))
 
   let stopped: Promise<void> | null = null
   const stop = async () => {
