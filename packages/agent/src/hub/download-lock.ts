@@ -1,4 +1,5 @@
-import { mkdir, open, rm, stat, utimes } from 'node:fs/promises'
+import { mkdir, open, readFile, rm, stat, utimes } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import path from 'node:path'
 import type { Clock } from '@shoal/core'
 import { isErrno, sleep } from '../time.ts'
@@ -7,6 +8,9 @@ const refreshMs = 5_000
 /** A lock that nobody refreshed for so long belongs to a process that died. */
 const staleMs = 30_000
 const pollMs = 1_000
+
+/** Locks of this very process: one of its own pid that is not here was left by an earlier process of the same number. */
+const held = new Set<string>()
 
 /**
  * Runs `work` while no other process fetches the same file: agents on one machine may share a models folder. Whoever comes second waits,
@@ -21,8 +25,7 @@ export async function withDownloadLock<T>(
   const lock = `${finalPath}.part.lock`
   await mkdir(path.dirname(lock), { recursive: true })
   while (!(await tryLock(lock))) {
-    const age = await ageMs(lock, clock)
-    if (age !== null && age > staleMs) await rm(lock, { force: true })
+    if (await isDead(lock, clock)) await rm(lock, { force: true })
     else await sleep(clock, pollMs, signal)
   }
   let cancelRefresh = () => {}
@@ -32,11 +35,13 @@ export async function withDownloadLock<T>(
       utimes(lock, now, now).then(refresh, () => undefined)
     })
   }
+  held.add(lock)
   refresh()
   try {
     return await work()
   } finally {
     cancelRefresh()
+    held.delete(lock)
     await rm(lock, { force: true })
   }
 }
@@ -44,7 +49,7 @@ export async function withDownloadLock<T>(
 async function tryLock(lock: string): Promise<boolean> {
   try {
     await using handle = await open(lock, 'wx')
-    await handle.writeFile(`${process.pid}\n`)
+    await handle.writeFile(`${process.pid} ${hostname()}\n`)
     return true
   } catch (error) {
     if (isErrno(error, 'EEXIST')) return false
@@ -52,11 +57,25 @@ async function tryLock(lock: string): Promise<boolean> {
   }
 }
 
-async function ageMs(lock: string, clock: Clock): Promise<number | null> {
+/** By its age, and sooner when its process was on this machine and is gone. */
+async function isDead(lock: string, clock: Clock): Promise<boolean> {
   try {
-    return clock.wallMs() - (await stat(lock)).mtimeMs
+    const [pid = '', host = ''] = (await readFile(lock, 'utf8')).trim().split(' ')
+    if (host === hostname() && !isRunning(Number(pid), lock)) return true
+    return clock.wallMs() - (await stat(lock)).mtimeMs > staleMs
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) return null
+    if (isErrno(error, 'ENOENT')) return false
     throw error
+  }
+}
+
+function isRunning(pid: number, lock: string): boolean {
+  if (!Number.isSafeInteger(pid) || pid <= 0) return true
+  if (pid === process.pid) return held.has(lock)
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return !isErrno(error, 'ESRCH')
   }
 }

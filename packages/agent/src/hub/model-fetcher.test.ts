@@ -1,7 +1,9 @@
+import { spawnSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import path from 'node:path'
+import type { Clock } from '@shoal/core'
 import { createFakeLog } from '@shoal/core/testing'
 import { systemClock } from '@shoal/runtime'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -33,12 +35,12 @@ beforeEach(async () => {
 })
 afterEach(() => rm(models, { recursive: true, force: true }))
 
-const fetcherOf = (hub: FakeHub) =>
+const fetcherOf = (hub: FakeHub, clock: Clock = systemClock) =>
   createModelFetcher({
     hub: {
       address: { endpoint: hub.endpoint, token: null },
       fetch: globalThis.fetch,
-      clock: systemClock,
+      clock,
       log: createFakeLog(),
       limits: { firstBackoffMs: 1, backoffMsMax: 2, attempts: 2 },
     },
@@ -156,11 +158,12 @@ describe('fetching a model', () => {
     expect((await fetcher.fetch(source(single.path), () => undefined, never)).path).toContain(single.path)
   })
 
-  test('another process that fetches the file is waited for; the lock of a dead one is not', async () => {
+  test.each([
+    ['of another machine', () => '1 elsewhere'],
+    ['of a process that runs', () => `${process.ppid} ${hostname()}`],
+  ])('a lock %s is waited for, until nobody refreshes it', async (_, content) => {
     await using hub = await startFakeHub({ files })
-    const lock = path.join(models, repo, `${single.path}.part.lock`)
-    await mkdir(path.dirname(lock), { recursive: true })
-    await writeFile(lock, '1\n')
+    const lock = await leaveLock(content())
     const waiting = fetcherOf(hub).fetch(source(single.path), () => undefined, AbortSignal.timeout(100))
     await expect(waiting).rejects.toMatchObject({ code: 'CANCELLED' })
     const longAgo = new Date(Date.now() - 60_000)
@@ -168,7 +171,40 @@ describe('fetching a model', () => {
     expect((await fetcherOf(hub).fetch(source(single.path), () => undefined, never)).partDigests).not.toBeNull()
     await expect(stat(lock)).rejects.toThrow()
   })
+
+  test.each([
+    ['that has ended', () => `${spawnSync(process.execPath, ['-e', '0']).pid} ${hostname()}`],
+    ['that had our number', () => `${process.pid} ${hostname()}`],
+  ])('the lock of a process %s holds nobody up', async (_, content) => {
+    await using hub = await startFakeHub({ files })
+    await leaveLock(content())
+    const waits: number[] = []
+    const clock: Clock = {
+      ...systemClock,
+      after(delayMs, run) {
+        waits.push(delayMs)
+        return systemClock.after(delayMs, run)
+      },
+    }
+    const fetched = await fetcherOf(hub, clock).fetch(source(single.path), () => undefined, never)
+    expect(fetched.partDigests).not.toBeNull()
+    expect(waits).not.toContain(1000)
+  })
+
+  test('a commit of the catalog that is gone gives way to what the hub has now', async () => {
+    await using hub = await startFakeHub({ files, goneCommits: ['dead00'] })
+    const known = { revision: 'dead00', bytes: 7, sha256: 'a'.repeat(64) }
+    const fetched = await fetcherOf(hub).fetch(source(single.path, known), () => undefined, never)
+    expect(fetched.partDigests).toEqual([sha256Of(single.content)])
+  })
 })
+
+async function leaveLock(content: string): Promise<string> {
+  const lock = path.join(models, repo, `${single.path}.part.lock`)
+  await mkdir(path.dirname(lock), { recursive: true })
+  await writeFile(lock, `${content}\n`)
+  return lock
+}
 
 describe('the hub', () => {
   test('is reachable when its API answers, within the time', async () => {

@@ -1,3 +1,4 @@
+import { ShoalError } from '@shoal/core'
 import { abandonable } from '../time.ts'
 import {
   type DownloadedModel,
@@ -41,8 +42,17 @@ export function createModelFetcher(options: {
       for (const listener of listeners) listener(progress)
       for (const watcher of watchers) if (watcher.key === key) watcher.onProgress(progress)
     }
-    const result = resolveHubModel(source, hub, abort.signal)
-      .then((model) => downloadModel(model, { hub, modelsDirectory, onProgress, signal: abort.signal }))
+    const download = async (wanted: HubSource) => {
+      const model = await resolveHubModel(wanted, hub, abort.signal)
+      return await downloadModel(model, { hub, modelsDirectory, onProgress, signal: abort.signal })
+    }
+    const result = download(source)
+      .catch((thrown: unknown) => {
+        if (source.revision === null || ShoalError.from(thrown).code !== 'MODEL_UNKNOWN') throw thrown
+        // Publishers upload anew and squash: the name still means this model, and the hub's listing has the digest of what it is now.
+        hub.log.warn({ repo: source.repo, revision: source.revision }, 'the hub has this commit no more; fetching what it has now')
+        return download({ ...source, revision: null, bytes: null, sha256: null })
+      })
       .then(async (fetched) => {
         await options.onFetched(fetched)
         return fetched

@@ -15,6 +15,8 @@ export interface FakeHubOptions {
   /** Bytes after which each answer of a file breaks off, in order of requests; none = whole. */
   readonly cutAfterBytes?: readonly number[]
   readonly ignoreRange?: boolean
+  /** Revisions nobody has any more. */
+  readonly goneCommits?: readonly string[]
   /** Repositories that need this token. */
   readonly gated?: Readonly<Record<string, string>>
   /** Files are redirected there, as the hub does to its storage. */
@@ -64,7 +66,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
   const url = new URL(request.url ?? '/', 'http://hub')
   const listing = /^\/api\/models\/([^/]+\/[^/]+)\/revision\//.exec(url.pathname)?.[1]
   if (url.pathname === '/api/models') return json(response, 200, [])
-  const file = /^\/([^/]+\/[^/]+)\/resolve\/[^/]+\/(.+)$/.exec(url.pathname)
+  const file = /^\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(url.pathname)
   const repo = listing ?? file?.[1]
   const token = repo === undefined ? undefined : options.gated?.[repo]
   if (token !== undefined && request.headers.authorization !== `Bearer ${token}`) {
@@ -73,8 +75,9 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
   const files = options.files.filter((each) => each.repo === repo)
   if (repo === undefined || files.length === 0) return json(response, 404, { error: 'Repository not found' })
   if (listing !== undefined) return json(response, 200, { sha: fakeCommit, siblings: files.map(sibling) })
-  const found = files.find((each) => each.path === decodeURIComponent(file?.[2] ?? ''))
-  if (found === undefined) return json(response, 404, { error: 'Entry not found' }, { 'x-error-code': 'EntryNotFound' })
+  const found = files.find((each) => each.path === decodeURIComponent(file?.[3] ?? ''))
+  if (found === undefined || options.goneCommits?.includes(file?.[2] ?? '') === true)
+    return json(response, 404, { error: 'Entry not found' }, { 'x-error-code': 'EntryNotFound' })
   if (options.redirectTo !== undefined) {
     response.writeHead(302, { location: `${options.redirectTo}${url.pathname}` }).end()
     return
