@@ -22,8 +22,8 @@ export interface AttemptOptions {
   readonly onAnswered: () => void
 }
 
-/** The node took no work: our view of it was old. */
-const refusals: ReadonlySet<string> = new Set(['NODE_BUSY', 'NODE_DRAINING', 'MODEL_UNKNOWN'])
+/** The node took no work, because our view of it was old: full, leaving, without the model, or with an engine that is being replaced. */
+const refusals: ReadonlySet<string> = new Set(['NODE_BUSY', 'NODE_DRAINING', 'MODEL_UNKNOWN', 'ENGINE_UNAVAILABLE'])
 
 export function startAttempt({ job, nodeId, client, request, log, onAnswered }: AttemptOptions): Attempt {
   const controller = new AbortController()

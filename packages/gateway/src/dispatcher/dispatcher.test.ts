@@ -83,6 +83,21 @@ test.each(['NODE_BUSY', 'NODE_DRAINING', 'MODEL_UNKNOWN', 'NODE_LOST', 'ENGINE_U
   },
 )
 
+test('a request waits for an engine that is being replaced', async () => {
+  const fake = node('a')
+  fake.generate = fail('ENGINE_UNAVAILABLE')
+  await using cluster = await startCluster([fake])
+  const { answer } = cluster.ask()
+  await settle()
+  expect(cluster.dispatcher.counts()).toEqual({ waiting: 1, running: 0 })
+  fake.report({ models: [modelState('m', { status: 'restarting' })] })
+  fake.generate = streamWords(['back'])
+  await settle()
+  expect(cluster.dispatcher.counts()).toEqual({ waiting: 1, running: 0 })
+  fake.report({ models: [modelState('m')] })
+  expect((await answer).finishReason).toBe('stop')
+})
+
 test('after three failed attempts the client gets the error of the last one', async () => {
   const fakes = ['a', 'b', 'c', 'd', 'e'].map((id) => node(id))
   for (const fake of fakes) fake.generate = fail('ENGINE_CRASHED')

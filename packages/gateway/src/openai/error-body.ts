@@ -13,7 +13,8 @@ export interface ErrorBody {
 /** The message carries the remedy, because clients show nothing else. */
 export function renderErrorBody(error: ShoalError): ErrorBody {
   const { openAiType, openAiCode } = error.row
-  const message = error.remedy === '' ? error.message : `${error.message} ${error.remedy}`
+  const sentence = /[.!?]$/.test(error.message) ? error.message : `${error.message}.`
+  const message = error.remedy === '' ? sentence : `${sentence} ${error.remedy}`
   return { error: { message, type: openAiType, param: error.param, code: openAiCode } }
 }
 
