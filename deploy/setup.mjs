@@ -93,7 +93,10 @@ async function shoal(args) {
   const status = build()
   if (status !== 0) return status
   const { spawn } = await import('node:child_process')
-  const child = spawn(node, [join(root, 'packages', 'cli', 'dist', 'shoal.js'), ...args], {
+  const program = join(root, 'packages', 'cli', 'dist', 'shoal.js')
+  // The program's first line says which flags it wants; a system without such lines gets them as well.
+  const flags = /^#!.* node (.+)\n/.exec(readFileSync(program, 'utf8'))?.[1]?.split(' ') ?? []
+  const child = spawn(node, [...flags, program, ...args], {
     cwd: process.env.INIT_CWD ?? root,
     env: process.env,
     stdio: 'inherit',

@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { delimiter, dirname } from 'node:path'
 import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 
 export interface BenchChild extends AsyncDisposable {
   readonly process: ChildProcess
@@ -9,15 +11,27 @@ export interface BenchChild extends AsyncDisposable {
   readonly firstLine: string
 }
 
-/** Starts a program of the bench and waits for its first line on stdout; disposing ends it. */
-export async function startChild(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<BenchChild> {
-  const child = spawn(process.execPath, [...args], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...env } })
+const shoal = fileURLToPath(new URL('../../packages/cli/dist/shoal.js', import.meta.url))
+
+/** Starts the shipped program as a user's shell would, by its first line, on the Node that runs the bench. */
+export function startShoal(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<BenchChild> {
+  const path = [dirname(process.execPath), process.env.PATH].join(delimiter)
+  return follow(spawn(shoal, [...args], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...env, PATH: path } }), 'shoal')
+}
+
+/** Starts a program of the bench. */
+export function startProgram(args: readonly string[]): Promise<BenchChild> {
+  return follow(spawn(process.execPath, [...args], { stdio: ['ignore', 'pipe', 'inherit'] }), args[0] ?? '')
+}
+
+/** Waits for the first line on stdout; disposing ends the process. */
+async function follow(child: ChildProcess, name: string): Promise<BenchChild> {
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   const { stdout, pid } = child
-  if (stdout === null || pid === undefined) throw new Error(`${args[0]} could not be started`)
+  if (stdout === null || pid === undefined) throw new Error(`${name} could not be started`)
   const firstLine = await new Promise<string>((resolve, reject) => {
     createInterface({ input: stdout }).once('line', resolve)
-    child.once('exit', (code) => reject(new Error(`${args[0]} ended with ${code} before its first line`)))
+    child.once('exit', (code) => reject(new Error(`${name} ended with ${code} before its first line`)))
   })
   stdout.resume()
   return {

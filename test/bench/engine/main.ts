@@ -13,7 +13,7 @@ import { defaultSampling, modelId, requestId } from '@shoal/core'
 import { readModelManifest, writeModel } from '@shoal/gguf'
 import { createNodeClient } from '@shoal/protocol'
 import { createLog } from '@shoal/runtime'
-import { startChild } from '../child.ts'
+import { startShoal } from '../child.ts'
 import { interleave, median, report, rounded } from '../report.ts'
 
 const rounds = 5
@@ -21,7 +21,6 @@ const concurrencies = [1, 4, 8] as const
 const tokensPerStream = 24
 const slots = 8
 const contextTokens = 256
-const shoal = fileURLToPath(new URL('../../../packages/cli/dist/shoal.js', import.meta.url))
 const directProgram = fileURLToPath(new URL('./direct.ts', import.meta.url))
 const home = await mkdtemp(join(tmpdir(), 'shoal-bench-'))
 
@@ -95,16 +94,16 @@ const path = await benchModel()
 const { fileBytes } = await readModelManifest(path)
 const direct = startDirect(path)
 try {
-  await using agent = await startChild([shoal, 'agent', '--empty', '--no-mdns', '--agent-port', '0', '--threads', '1'], {
+  await using agent = await startShoal(['agent', '--empty', '--no-mdns', '--agent-port', '0', '--threads', '1'], {
     SHOAL_HOME: home,
   })
   const agentAddress = agent.firstLine.split(' ')[1] ?? ''
-  await using gateway = await startChild([shoal, 'gateway', '--port', '0', '--no-mdns', '--peer', agentAddress], {
+  await using gateway = await startShoal(['gateway', '--port', '0', '--no-mdns', '--peer', agentAddress], {
     SHOAL_HOME: join(home, 'gateway'),
   })
   const base = gateway.firstLine.replace(/^listening /, '').replace(/\/v1$/, '')
-  const deploy = [shoal, '--gateway', base, 'deploy', path, '--context', String(contextTokens), '--slots', String(slots)]
-  await using deployed = await startChild(deploy)
+  const deploy = ['--gateway', base, 'deploy', path, '--context', String(contextTokens), '--slots', String(slots)]
+  await using deployed = await startShoal(deploy)
   const model = deployed.firstLine.split(' ')[1] ?? ''
   await direct.ready
   await using node = createNodeClient({ address: agentAddress, log: createLog({ level: 'warn', name: 'bench' }) })

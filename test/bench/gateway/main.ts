@@ -10,20 +10,19 @@ import { fileURLToPath } from 'node:url'
 import { defaultSampling, modelId, requestId } from '@shoal/core'
 import { createNodeClient } from '@shoal/protocol'
 import { createLog } from '@shoal/runtime'
-import { type BenchChild, cpuSeconds, residentMib, startChild } from '../child.ts'
+import { type BenchChild, cpuSeconds, residentMib, startProgram, startShoal } from '../child.ts'
 import { interleave, median, quantile, report, rounded } from '../report.ts'
 import { createClient, throughput } from './load.ts'
 
 const rounds = 5
 const model = 'shoal-demo'
-const shoal = fileURLToPath(new URL('../../../packages/cli/dist/shoal.js', import.meta.url))
 const agentProgram = fileURLToPath(new URL('./agent.ts', import.meta.url))
 const relayProgram = fileURLToPath(new URL('./relay.ts', import.meta.url))
 const home = await mkdtemp(join(tmpdir(), 'shoal-bench-'))
 
 async function startShippedGateway(agentAddress: string): Promise<BenchChild & { readonly port: number }> {
-  const args = [shoal, 'gateway', '--port', '0', '--no-mdns', '--peer', agentAddress]
-  const child = await startChild(args, { SHOAL_HOME: home })
+  const args = ['gateway', '--port', '0', '--no-mdns', '--peer', agentAddress]
+  const child = await startShoal(args, { SHOAL_HOME: home })
   const port = Number(/:(\d+)\/v1$/.exec(child.firstLine)?.[1])
   for (let left = 100; ; left--) {
     const { status } = await fetch(`http://127.0.0.1:${port}/readyz`)
@@ -34,9 +33,9 @@ async function startShippedGateway(agentAddress: string): Promise<BenchChild & {
 }
 
 async function measureThroughput() {
-  await using agent = await startChild([agentProgram, '64', '0'])
+  await using agent = await startProgram([agentProgram, '64', '0'])
   await using gateway = await startShippedGateway(agent.firstLine)
-  await using relay = await startChild([relayProgram, agent.firstLine])
+  await using relay = await startProgram([relayProgram, agent.firstLine])
   const client = createClient(model)
   const ports = { shipped: gateway.port, bare: Number(relay.firstLine) }
   const unary = (port: number) => () => throughput(client, { port, stream: false, tokensMax: 4 }, { clients: 32, total: 3_000 })
@@ -92,7 +91,7 @@ async function timed(run: () => Promise<void>): Promise<number> {
 }
 
 async function measureOpenStreams(count: number): Promise<number> {
-  await using agent = await startChild([agentProgram, String(count), '100'])
+  await using agent = await startProgram([agentProgram, String(count), '100'])
   await using gateway = await startShippedGateway(agent.firstLine)
   const client = createClient(model)
   const streams = await Promise.all(Array.from({ length: count }, () => client.open({ port: gateway.port, stream: true, tokensMax: 900 })))
@@ -107,8 +106,8 @@ async function measureOpenStreams(count: number): Promise<number> {
 }
 
 async function measureIdleAgent() {
-  const args = [shoal, 'agent', '--empty', '--no-mdns', '--agent-port', '0', '--name', 'bench-idle']
-  await using agent = await startChild(args, { SHOAL_HOME: home })
+  const args = ['agent', '--empty', '--no-mdns', '--agent-port', '0', '--name', 'bench-idle']
+  await using agent = await startShoal(args, { SHOAL_HOME: home })
   await delay(5_000)
   const before = cpuSeconds(agent.pid)
   await delay(20_000)
