@@ -1,19 +1,12 @@
-import { randomBytes } from 'node:crypto'
-import type { Clock, Engine, LoadModelCommand, Log, ModelId, NodeApi, NodeId } from '@shoal/core'
+import type { Clock, Engine, Log, ModelId, NodeApi, NodeId } from '@shoal/core'
 import type { Membership, MulticastStatus } from '@shoal/membership'
-import { shoalVersion } from '@shoal/runtime'
 import type { AgentParts } from './agent-parts.ts'
 import { createDefaultParts } from './default-parts.ts'
 import type { HubDependencies } from './hub/download-model.ts'
-import { createModelFetcher, type ModelFetcher } from './hub/model-fetcher.ts'
-import { loadIdentity } from './identity.ts'
-import { openCorrections } from './loading/corrections.ts'
-import { createModelHost, type ModelHost } from './loading/model-host.ts'
-import { obtainModel } from './loading/obtain-model.ts'
-import { type ModelLibrary, openModelLibrary } from './models/library.ts'
-import { createNodeApi } from './node-api.ts'
-import { createPlanning, type Planning } from './planning.ts'
-import { createSnapshots } from './snapshots.ts'
+import type { ModelFetcher } from './hub/model-fetcher.ts'
+import type { ModelLibrary } from './models/library.ts'
+import { openNode } from './node.ts'
+import type { Planning } from './planning.ts'
 
 export interface AgentDirectories {
   readonly state: string
@@ -67,69 +60,10 @@ const unloadMsMax = 5_000
  * nothing is left open then.
  */
 export async function startAgent(options: AgentOptions, overrides: Partial<AgentParts> = {}): Promise<Agent> {
-  const { directories, clock, log } = options
+  const { clock, log } = options
   const parts = { ...createDefaultParts(options), ...overrides }
-  const identity = await loadIdentity(directories.state)
-  const library = await openModelLibrary({
-    modelsDirectory: directories.models,
-    cacheDirectory: directories.cache,
-    log,
-    readManifest: parts.readManifest,
-    hashFile: parts.hashFile,
-  })
-  const corrections = await openCorrections(directories.state, log)
-  const hub = { ...parts.hub, clock, log }
-  const fetcher = createModelFetcher({
-    hub,
-    modelsDirectory: directories.models,
-    async onFetched({ path, partDigests }) {
-      log.info({ file: path }, 'a model was fetched')
-      if (partDigests !== null) await library.noteDigests(path, partDigests)
-    },
-  })
-  const incarnation = randomBytes(8).toString('hex')
-  const closing = new AbortController()
-  const host: ModelHost = createModelHost({
-    clock,
-    log,
-    onChange: () => snapshots.touch(),
-    steps: {
-      engine: options.engine,
-      obtain: (command: LoadModelCommand, onProgress, signal) =>
-        obtainModel(
-          command,
-          { library, fetcher, writeDemo: parts.writeDemo, checkBeforeFetch: planning.checkBeforeFetch },
-          { onProgress, signal },
-        ),
-      fit: (disk, command) => planning.planLoad(disk, command),
-      loaded: (disk, loadPlan, model) => {
-        corrections.observe(model.modelId, loadPlan, model)
-        learnDigest(disk.path)
-      },
-    },
-  })
-  const planning = createPlanning({ parts, hub, library, corrections, threads: options.threads ?? null, loaded: () => host.plans() })
-  const snapshots = createSnapshots({
-    clock,
-    build: () => ({ nodeId: identity.nodeId, incarnation, draining: host.draining, models: host.states() }),
-  })
-  /** After the load, so that hashing does not compete with it for the disk. */
-  const learnDigest = (file: string) => {
-    library.digest(file, closing.signal).then(
-      (sha256) => host.setDigest(file, sha256),
-      (error: unknown) => {
-        if (!closing.signal.aborted) log.warn({ file, err: error }, 'the digest of a model could not be computed')
-      },
-    )
-  }
-  const api = createNodeApi({
-    nodeId: identity.nodeId,
-    shoalVersion,
-    host,
-    snapshots,
-    profile: parts.profile,
-    localModels: () => library.refresh(),
-  })
+  const node = await openNode(options, parts)
+  const { api, host, identity } = node
 
   const server = await parts.startServer({
     host: options.host,
@@ -164,11 +98,11 @@ export async function startAgent(options: AgentOptions, overrides: Partial<Agent
   const stop = async () => {
     const { unfinished } = await host.drain(options.drainMs ?? drainMsDefault, new AbortController().signal)
     if (unfinished > 0) log.warn({ unfinished }, 'requests were still running at the end of the drain')
-    closing.abort()
+    node.closing.abort()
     await within(host[Symbol.asyncDispose](), unloadMsMax, clock)
-    await corrections.saved()
+    await node.corrections.saved()
     await membership[Symbol.asyncDispose]()
-    snapshots.end()
+    node.snapshots.end()
     await server[Symbol.asyncDispose]()
   }
   return {
@@ -176,11 +110,11 @@ export async function startAgent(options: AgentOptions, overrides: Partial<Agent
     port: server.port,
     address: `${options.host.includes(':') ? `[${options.host}]` : options.host}:${server.port}`,
     api,
-    library,
-    fetcher,
-    planning,
-    modelsDirectory: directories.models,
-    hub,
+    library: node.library,
+    fetcher: node.fetcher,
+    planning: node.planning,
+    hub: node.hub,
+    modelsDirectory: options.directories.models,
     unload: (modelId, waitMs) => host.unload(modelId, waitMs),
     get multicast() {
       return membership.multicast

@@ -5,10 +5,11 @@ import { splitSetPaths } from '../models/model-names.ts'
 import { isErrno } from '../time.ts'
 import { createByteRate } from './byte-rate.ts'
 import { chooseHubFiles } from './choose-hub-files.ts'
-import { type DownloadContext, type DownloadLimits, downloadFile } from './download-file.ts'
+import { downloadFile } from './download-file.ts'
 import { withDownloadLock } from './download-lock.ts'
 import { type Fetch, type HubAddress, type HubFile, hubFileUrl, listHubRepo } from './hub.ts'
 import { partPathOf } from './part-file.ts'
+import type { DownloadContext, DownloadLimits } from './transfer.ts'
 
 export type HubSource = Extract<ModelSource, { kind: 'hub' }>
 

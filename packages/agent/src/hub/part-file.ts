@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { ShoalError } from '@shoal/core'
-import { isErrno } from '../time.ts'
+import { cancelled, isErrno } from '../time.ts'
 
 /**
  * The bytes of a download that came so far, in `<path>.part`, and their running SHA-256. It outlives the process: opening it again
@@ -36,6 +36,7 @@ export class PartFile implements AsyncDisposable {
         throw error
       }
     } catch (error) {
+      if (signal.aborted) throw cancelled(`Reading the part of ${path.basename(finalPath)} was cancelled.`)
       throw diskError(error, finalPath)
     }
   }
