@@ -1,7 +1,6 @@
 export { type ByteRange, expertByteRange, isExpertTensor, type TensorRange, tensorByteRanges } from './byte-ranges.ts'
 export { type ByteSource, type FileSource, openFileSource } from './byte-source.ts'
 export { demoModelId, writeDemoModel } from './demo/write-demo-model.ts'
-export { createDigestCache, type DigestCache } from './digest-cache.ts'
 export { type GgufHeader, readGgufHeader } from './header.ts'
 export { parseManifest } from './manifest.ts'
 export { readModelHeaders, readModelManifest } from './read-model.ts'
