@@ -24,6 +24,7 @@ export async function runPlan(model: string | undefined, options: PlanOptions): 
     slots: options.slots ?? null,
     tokensPerSecondMin: options.minSpeed ?? null,
     withCatalog: true,
+    model: model ?? null,
   })
   for (const { path, reason } of invalidFiles) process.stderr.write(`shoal: ${path} is left out: ${reason}\n`)
   if (model !== undefined) return printTerms(findPlan(choice.plans, model), options)
