@@ -1,6 +1,6 @@
 import { type InferenceRequest, ShoalError } from '@shoal/core'
 import { createQuestionAnswerer } from './child/answer-question.ts'
-import type { BatchPacer } from './child/batch-pacer.ts'
+import type { DecodeRounds } from './child/decode-rounds.ts'
 import { loadNativeModel } from './child/load-model.ts'
 import { createModelHost, type ModelHost } from './child/model-host.ts'
 import { createNativeLog } from './child/native-log.ts'
@@ -17,12 +17,13 @@ const askIdleMs = 5000
 const send = (message: FromChild) => {
   if (process.connected) process.send?.(message)
 }
-const outbox = createOutbox(send, setImmediate)
+// Two turns later: in the first one the next decode is dispatched, and messages are sent while it runs.
+const outbox = createOutbox(send, (flush) => setImmediate(() => setImmediate(flush)))
 const nativeLog = createNativeLog((level, message) => send({ kind: 'log', level, message }))
 const answerQuestion = createQuestionAnswerer(nativeLog)
 const nothing: NativeProgress = { completedDecodes: 0, runningDecodeAgeMs: null, slowestDecodeMs: 0 }
 let host: ModelHost | null = null
-let pacer: BatchPacer | null = null
+let rounds: DecodeRounds | null = null
 let running = 0
 let idle: NodeJS.Timeout | undefined
 
@@ -50,14 +51,14 @@ process.on('message', (message: ToChild) => {
 pulse()
 
 function pulse(): void {
-  outbox.send({ kind: 'pulse', progress: pacer?.progress() ?? nothing })
+  outbox.send({ kind: 'pulse', progress: rounds?.progress() ?? nothing })
   setTimeout(pulse, running > 0 ? pulseBusyMs : pulseIdleMs)
 }
 
 async function load(command: LoadCommand): Promise<void> {
   try {
     const native = await loadNativeModel(command, nativeLog, (progress) => send({ kind: 'load-progress', progress }))
-    pacer = native.pacer
+    rounds = native.rounds
     host = createModelHost(native, outbox)
     send({ kind: 'loaded', facts: native.facts })
   } catch (error) {

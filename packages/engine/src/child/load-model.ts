@@ -1,9 +1,10 @@
 import { availableParallelism } from 'node:os'
 import { performance } from 'node:perf_hooks'
+import { setTimeout } from 'node:timers/promises'
 import type { LoadedFacts } from '@shoal/core'
 import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp'
 import type { LoadCommand } from '../messages.ts'
-import { type BatchPacer, createBatchPacer } from './batch-pacer.ts'
+import { createDecodeRounds, type DecodeRounds } from './decode-rounds.ts'
 import { batchTokensMax, openLlama } from './llama.ts'
 import { toLoadError } from './load-error.ts'
 import type { NativeLog } from './native-log.ts'
@@ -15,11 +16,13 @@ const weightsShare = 0.9
 /** Checkpoints of recurrent state kept per slot, for models that cannot roll back. */
 const checkpointsMax = 2
 
+const logDelayMs = 50
+
 export interface NativeModel {
   readonly model: LlamaModel
   readonly context: LlamaContext
   readonly sequences: readonly LlamaContextSequence[]
-  readonly pacer: BatchPacer
+  readonly rounds: DecodeRounds
   readonly facts: LoadedFacts
 }
 
@@ -41,7 +44,7 @@ export async function loadNativeModel(command: LoadCommand, log: NativeLog, onPr
       ignoreMemorySafetyChecks: command.options.gpuLayers !== null,
       onLoadProgress: (progress) => onProgress(progress * weightsShare),
     })
-    const pacer = createBatchPacer(() => performance.now(), batchTokensMax)
+    const rounds = createDecodeRounds(() => performance.now(), batchTokensMax)
     const context = await model.createContext({
       contextSize: command.options.contextTokens,
       sequences: command.options.slots,
@@ -49,13 +52,13 @@ export async function loadNativeModel(command: LoadCommand, log: NativeLog, onPr
       threads,
       ignoreMemorySafetyChecks: true,
       failedCreationRemedy: false,
-      batching: { itemPrioritizationStrategy: pacer.strategy },
+      batching: { itemPrioritizationStrategy: rounds.strategy },
     })
     onProgress((1 + weightsShare) / 2)
     const sequences = Array.from({ length: command.options.slots }, () =>
       context.getSequence({ checkpoints: { max: checkpointsMax, interval: false } }),
     )
-    await warmUp(model, sequences[0], pacer)
+    await warmUp(model, sequences[0], rounds)
     onProgress(1)
     const facts = {
       contextTokens: Math.min(command.options.contextTokens, context.contextSize),
@@ -66,8 +69,10 @@ export async function loadNativeModel(command: LoadCommand, log: NativeLog, onPr
       vramBytes: llama.gpu === false ? 0 : model.memoryUsage.vram + context.memoryUsage.vram,
       loadMs: Math.round(performance.now() - startedMs),
     }
-    return { model, context, sequences, pacer, facts }
+    return { model, context, sequences, rounds, facts }
   } catch (error) {
+    // The lines of the native log come from other threads, and the one with the reason may still be on its way.
+    await setTimeout(logDelayMs)
     throw toLoadError(error, command.path, log)
   }
 }
@@ -78,17 +83,21 @@ const warmUpTokens = [1, 8, 32, 128, batchTokensMax] as const
 const warmUpStepMaxMs = 40
 
 /** The first prefill touches every page of the weights; the next tell how many tokens fit into one batch. */
-async function warmUp(model: LlamaModel, sequence: LlamaContextSequence | undefined, pacer: BatchPacer): Promise<void> {
+async function warmUp(model: LlamaModel, sequence: LlamaContextSequence | undefined, rounds: DecodeRounds): Promise<void> {
   if (sequence === undefined) return
   const token = model.tokens.bos ?? (0 as Token)
+  const seat = rounds.join()
   for (const count of warmUpTokens) {
     if (sequence.nextTokenIndex + count >= sequence.contextSize) await sequence.clearHistory()
     if (count >= sequence.contextSize) break
     const startedMs = performance.now()
-    pacer.evaluationQueued()
-    await sequence.evaluateWithoutGeneratingNewTokens(Array.from({ length: count }, () => token))
-    pacer.evaluationEnded()
+    for (let left: number = count; left > 0; ) {
+      const granted = await seat.turn(left)
+      await sequence.evaluateWithoutGeneratingNewTokens(Array.from({ length: granted }, () => token))
+      left -= granted
+    }
     if (count > 1 && performance.now() - startedMs > warmUpStepMaxMs) break
   }
+  seat.leave()
   await sequence.clearHistory()
 }

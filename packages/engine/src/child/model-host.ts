@@ -24,7 +24,7 @@ export interface ModelHost {
 
 /** Runs requests on the sequences of one loaded model and reports them through the outbox. */
 export function createModelHost(native: NativeModel, outbox: Outbox): ModelHost {
-  const { model, pacer, facts } = native
+  const { model, rounds, facts } = native
   const vocabulary = readVocabulary(model)
   const template = createPromptTemplate({
     source: readChatTemplate(model),
@@ -50,11 +50,12 @@ export function createModelHost(native: NativeModel, outbox: Outbox): ModelHost 
     const prompt = await createPrompt(request, { template, vocabulary, contextTokens: facts.contextTokens })
     if (signal.aborted) throw new ShoalError({ code: 'CANCELLED', message: 'The request was cancelled.' })
     const slot = takeSlot(prompt.tokenIds)
+    const seat = rounds.join()
     try {
       return await runRequest(request, prompt, {
         model,
         sequence: slot.sequence,
-        pacer,
+        seat,
         contextTokens: facts.contextTokens,
         recommended,
         signal,
@@ -67,6 +68,7 @@ export function createModelHost(native: NativeModel, outbox: Outbox): ModelHost 
       if (!(error instanceof ShoalError)) await slot.sequence.clearHistory()
       throw error
     } finally {
+      seat.leave()
       slot.busy = false
     }
   }

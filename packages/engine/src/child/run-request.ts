@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { type FinishReason, type InferenceRequest, ShoalError } from '@shoal/core'
 import type { LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp'
-import type { BatchPacer } from './batch-pacer.ts'
+import type { Seat } from './decode-rounds.ts'
 import { createEvaluateOptions, type RecommendedSampling, resolveSampling } from './evaluate-options.ts'
 import type { Prompt } from './prompt.ts'
 import { createTextStream } from './text-stream.ts'
@@ -9,7 +9,7 @@ import { createTextStream } from './text-stream.ts'
 export interface RunContext {
   readonly model: LlamaModel
   readonly sequence: LlamaContextSequence
-  readonly pacer: BatchPacer
+  readonly seat: Seat
   readonly contextTokens: number
   readonly recommended: RecommendedSampling
   readonly signal: AbortSignal
@@ -33,28 +33,29 @@ export async function runRequest(request: InferenceRequest, prompt: Prompt, run:
   return generate(request, promptIds, run)
 }
 
-/** Evaluates the ids that do not fit into the last decode, one batch at a time; keeps a checkpoint where the next turn will probably begin. */
+/**
+ * Evaluates what does not fit into one decode with the last id, a batch at a time, and keeps a checkpoint where the next turn will
+ * probably begin. Returns with the turn in which the rest is to be evaluated.
+ */
 async function prefill(promptIds: readonly Token[], stableTokens: number, run: RunContext): Promise<void> {
-  const { sequence, pacer } = run
+  const { sequence, seat } = run
   const checkpointAt =
     sequence.needsCheckpoints && stableTokens > sequence.nextTokenIndex ? Math.min(stableTokens, promptIds.length - 1) : 0
   for (;;) {
     const from = sequence.nextTokenIndex
-    if (from >= checkpointAt && promptIds.length - from <= pacer.chunkTokens()) return
-    const border = from < checkpointAt ? checkpointAt : promptIds.length - 1
-    pacer.evaluationQueued()
-    try {
-      await sequence.evaluateWithoutGeneratingNewTokens(promptIds.slice(from, Math.min(from + pacer.chunkTokens(), border)))
-    } finally {
-      pacer.evaluationEnded()
-    }
+    const granted = await seat.turn((from < checkpointAt ? checkpointAt : promptIds.length) - from)
     throwIfCancelled(run.signal)
-    if (sequence.nextTokenIndex === checkpointAt) await sequence.takeCheckpoint()
+    if (from >= checkpointAt && from + granted >= promptIds.length) return
+    await sequence.evaluateWithoutGeneratingNewTokens(promptIds.slice(from, from + granted))
+    throwIfCancelled(run.signal)
+    if (sequence.nextTokenIndex !== checkpointAt) continue
+    seat.rest()
+    await sequence.takeCheckpoint()
   }
 }
 
 async function generate(request: InferenceRequest, promptIds: readonly Token[], run: RunContext): Promise<FinishReason> {
-  const { sequence, pacer, model } = run
+  const { sequence, seat, model } = run
   // A context of n ids holds n - 1 evaluated ones and the one sampled last.
   const room = run.contextTokens - promptIds.length
   const tokensMax = Math.min(request.tokensMax ?? room, room)
@@ -63,29 +64,24 @@ async function generate(request: InferenceRequest, promptIds: readonly Token[], 
   const resolved = resolveSampling(request.sampling, run.recommended, randomInt(2 ** 32))
   const options = createEvaluateOptions({ model, sampling: request.sampling, resolved, generated, generatedMax: tokensMax })
   const text = createTextStream((ids, before) => model.detokenize(ids as Token[], false, before as Token[]), promptIds)
-  const tokens = sequence.evaluate(promptIds.slice(sequence.nextTokenIndex), options)
-  const take = () => {
-    pacer.evaluationQueued()
-    return tokens.next()
-  }
   const finish = (reason: FinishReason) => {
     const rest = text.end()
     if (rest !== '') run.onTokens([], rest)
     return reason
   }
-  let step = take()
+  const tokens = sequence.evaluate(promptIds.slice(sequence.nextTokenIndex), options)
   try {
     for (;;) {
-      const { done, value: tokenId } = await step
-      pacer.evaluationEnded()
+      const { done, value: tokenId } = await tokens.next()
       if (done === true) return finish('stop')
       throwIfCancelled(run.signal)
       generated.push(tokenId)
       const isLast = generated.length >= tokensMax
-      // The next decode runs while this token is turned into text and sent.
-      if (!isLast) step = take()
+      const turn = isLast ? null : seat.turn(1)
       run.onTokens([tokenId], text.push(tokenId))
-      if (isLast) return finish('length')
+      if (turn === null) return finish('length')
+      await turn
+      throwIfCancelled(run.signal)
     }
   } finally {
     await tokens.return()
