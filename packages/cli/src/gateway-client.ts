@@ -1,4 +1,4 @@
-import { isErrorCode, ShoalError } from '@shoal/core'
+import { type ErrorCode, errorTable, ShoalError } from '@shoal/core'
 
 export const defaultGatewayUrl = 'http://127.0.0.1:7411'
 
@@ -46,8 +46,9 @@ async function toShoalError(response: Response, url: string): Promise<ShoalError
   const text = await response.text()
   try {
     const { error } = JSON.parse(text) as { error: { message: string; code: string; param: string | null } }
-    const code = error.code.toUpperCase()
-    return new ShoalError({ code: isErrorCode(code) ? code : 'INTERNAL', message: error.message, remedy: '' })
+    const code = (Object.keys(errorTable) as ErrorCode[]).find((each) => errorTable[each].openAiCode === error.code)
+    // The gateway's message carries the remedy.
+    return new ShoalError({ code: code ?? 'INTERNAL', message: error.message, remedy: '' })
   } catch {
     return new ShoalError({ code: 'INTERNAL', message: `${url} answered ${response.status}: ${text.slice(0, 200)}` })
   }
