@@ -1,5 +1,6 @@
 import { modelId, ShoalError } from '@shoal/core'
 import { createManualClock } from '@shoal/core/testing'
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createFakeNode, type FakeNode, modelState, streamWords } from './testing/fake-node.ts'
 import { readEvents } from './testing/read-events.ts'
@@ -396,4 +397,21 @@ test('the nodes route shows the view as it is', async () => {
   const { nodes } = (await (await gateway.app.request('/shoal/v1/nodes')).json()) as { nodes: unknown[] }
   expect(nodes).toEqual(JSON.parse(JSON.stringify(gateway.nodes.view().nodes)))
   expect(nodes).toMatchObject([{ nodeId: 'a', liveness: 'connected', state: { models: [{ modelId: modelId('m') }] } }])
+})
+
+test("whatever bytes come as a body, the answer is the client's error or an answer, and quick", async () => {
+  await using gateway = await startApp({ nodes: [node()] })
+  const whole = JSON.stringify({ ...base, stop: ['x'], logit_bias: { 1: 1 }, temperature: 1 })
+  const mutated = fc.tuple(fc.nat(whole.length - 1), fc.string({ maxLength: 8 }), fc.nat(8)).map(([at, text, drop]) => {
+    return Buffer.from(whole.slice(0, at) + text + whole.slice(at + drop))
+  })
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(mutated, fc.uint8Array({ maxLength: 64 })), async (body) => {
+      const headers = { 'content-type': 'application/json' }
+      const response = await gateway.app.request('/v1/chat/completions', { method: 'POST', headers, body: new Uint8Array(body) })
+      expect(response.status).toBeLessThan(500)
+      if (response.status !== 200) expect(Object.keys(await errorOf(response)).sort()).toEqual(['code', 'message', 'param', 'type'])
+    }),
+    { numRuns: 2000 },
+  )
 })

@@ -91,6 +91,7 @@ function renderFailure(thrown: unknown, context: HttpContext, log: Log): Respons
   const error = toClientError(thrown)
   const requestId = requestIdOf(context)
   if (error.code === 'INTERNAL') log.error({ err: thrown, requestId, path: context.req.path }, 'a request failed in the gateway itself')
+  log.debug({ requestId, method: context.req.method, path: context.req.path, code: error.code }, 'request refused or failed')
   context.header('x-request-id', requestId)
   for (const [name, value] of Object.entries(retryHeaders(error))) context.header(name, value)
   return Response.json(renderErrorBody(error), { status: errorTable[error.code].http, headers: context.res.headers })

@@ -3,16 +3,16 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
 import { type Clock, type ClusterView, type Log, type Metrics, ShoalError } from '@shoal/core'
-import { type Candidate, type Membership, startMembership } from '@shoal/membership'
+import { type Membership, startMembership } from '@shoal/membership'
 import { rankOfModelId } from '@shoal/planner'
-import { createNodeClient } from '@shoal/protocol'
+import { createNodeClient, isLoopbackHost } from '@shoal/protocol'
 import { listenError } from '@shoal/runtime'
 import { createGatewayApp } from './app.ts'
 import { startController } from './controller/controller.ts'
 import { createDeploymentStore } from './controller/deployment-store.ts'
 import { createDispatcher, type Dispatcher } from './dispatcher/dispatcher.ts'
+import { checkPeers, createCandidateFilter } from './nodes/candidates.ts'
 import { createNodeRegistry } from './nodes/node-registry.ts'
-import type { NodeCandidate } from './nodes/node-runner.ts'
 import type { ConnectNode } from './ports.ts'
 import { sleep } from './sleep.ts'
 
@@ -49,20 +49,23 @@ export interface Gateway extends AsyncDisposable {
   view(): ClusterView
 }
 
+/** A client that sends its headers or body a byte at a time holds a socket for so long and no longer. */
+const serverOptions = { keepAliveTimeout: 65_000, headersTimeout: 10_000, requestTimeout: 120_000, connectionsCheckingInterval: 5_000 }
 const queueMaxDefault = 1000
 const drainMsDefault = 10_000
 const agentPortDefault = 7412
 
 /** Rejects with USAGE (host, peers), PORT_IN_USE. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { log, clock, metrics, insecureLan, host } = options
-  if (!isLoopback(host)) {
+  const { log, clock, metrics, insecureLan, host, peerPort = agentPortDefault } = options
+  if (!isLoopbackHost(host)) {
     throw new ShoalError({
       code: 'USAGE',
       message: `The gateway cannot listen on ${host}: it has no keys yet, so it serves this machine only.`,
       remedy: 'Use --host 127.0.0.1, and reach it from elsewhere through an SSH tunnel.',
     })
   }
+  checkPeers(options.peers, { peerPort, insecureLan })
   const store = createDeploymentStore(options.stateDir ?? null, log)
   const remembered = await store.read()
   const connect = options.connect ?? ((address: string) => createNodeClient({ address, log }))
@@ -72,7 +75,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const controller = startController({ nodes, remembered, store, clock, log })
   let draining = false
   const app = createGatewayApp({ clock, log, metrics, dispatcher, controller, view: nodes.view, isDraining: () => draining })
-  const server = createAdaptorServer({ fetch: app.fetch, serverOptions: { keepAliveTimeout: 65_000 } }) as Server
+  const server = createAdaptorServer({ fetch: app.fetch, serverOptions }) as Server
+  const filter = createCandidateFilter({ insecureLan, log })
   let membership: Membership | null = null
   const closeAll = async (): Promise<void> => {
     await membership?.[Symbol.asyncDispose]()
@@ -87,19 +91,20 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       announce: options.mdns && insecureLan ? { role: 'gateway', id: `gw-${randomBytes(8).toString('hex')}`, port } : null,
       browse: options.mdns ? ['agent'] : [],
       peers: options.peers,
-      peerPort: options.peerPort ?? agentPortDefault,
+      peerPort,
       log,
       clock,
-      onChange: (candidates) => nodes.setCandidates(candidates.flatMap((candidate) => toNodeCandidate(candidate, insecureLan) ?? [])),
+      onChange: (candidates) => nodes.setCandidates(filter(candidates)),
     })
+    let closed: Promise<void> | null = null
     return {
       url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
       port,
       view: nodes.view,
-      async [Symbol.asyncDispose]() {
+      [Symbol.asyncDispose]() {
         draining = true
-        await drain(dispatcher, clock, options.drainMs ?? drainMsDefault)
-        await closeAll()
+        closed ??= drain(dispatcher, clock, options.drainMs ?? drainMsDefault).then(closeAll)
+        return closed
       },
     }
   } catch (thrown) {
@@ -130,17 +135,4 @@ async function close(server: Server): Promise<void> {
   const cut = setTimeout(() => server.closeAllConnections(), 500)
   await closed
   clearTimeout(cut)
-}
-
-function toNodeCandidate({ role, instance, addresses, source }: Candidate, insecureLan: boolean): NodeCandidate | null {
-  if (role !== 'agent') return null
-  const reachable = insecureLan
-    ? addresses
-    : addresses.filter((address) => isLoopback(address.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')))
-  if (reachable.length === 0) return null
-  return { key: `${source} ${instance ?? addresses.join()}`, addresses: reachable }
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
 }

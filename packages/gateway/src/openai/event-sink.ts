@@ -8,8 +8,8 @@ export interface EventSink {
   /** False = the reader is behind; `onDrain` tells when it has caught up. What was written is kept all the same. */
   write(text: string): boolean
   end(): void
-  /** Drops the connection without an end. */
-  cut(): void
+  /** Drops the connection, unless everything was sent and the end, too. */
+  readonly cut: () => void
 }
 
 export interface SinkEvents {
@@ -42,7 +42,9 @@ export function openNodeSink(outgoing: ServerResponse, headers: Readonly<Record<
         ended = true
         outgoing.end()
       },
-      cut: () => outgoing.destroy(),
+      cut() {
+        if (!outgoing.writableFinished) outgoing.destroy()
+      },
     }
   }
 }
@@ -72,7 +74,10 @@ export function openWebSink(headers: Readonly<Record<string, string>>): OpenSink
         return (controller.desiredSize ?? 0) > 0
       },
       end: () => controller.close(),
-      cut: () => controller.error(new Error('The connection was dropped.')),
+      cut() {
+        // A stream that was closed stays as it is; one that was not ends as a broken connection does.
+        controller.error(new Error('The connection was dropped.'))
+      },
     }
   }
 }

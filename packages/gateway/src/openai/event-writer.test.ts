@@ -115,6 +115,18 @@ test('a reader that takes nothing for 30 seconds is cut off, one that takes a li
   expect(slow.happened).toEqual([])
 })
 
+test('a reader that never takes the end is cut off, too', async () => {
+  const { writer, happened, slow, clock } = createTestWriter()
+  slow()
+  writer.text('a')
+  await settle()
+  writer.end('[DONE]')
+  clock.advance(29_000)
+  expect(happened).toEqual(['end'])
+  clock.advance(2000)
+  expect(happened).toEqual(['end', 'cut'])
+})
+
 test('nothing is written to a client that is gone', async () => {
   const { writer, written, happened, leave } = createTestWriter()
   writer.text('a')

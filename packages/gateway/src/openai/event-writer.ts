@@ -107,9 +107,11 @@ export function createEventWriter({
     end(rendered) {
       if (isClosed) return
       release()
-      sink.write(ready + rendered)
+      const isTaken = sink.write(ready + rendered)
       close()
       sink.end()
+      // Who reads nothing any more would keep the connection, and what it holds, for ever.
+      if (!isTaken) clock.after(stallMs, sink.cut)
     },
   }
 }
