@@ -1,5 +1,8 @@
+import { copyFile, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { NodesResponse } from '@shoal/core'
+import { smallModel } from '@shoal/gguf/testing'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createLan, type Lan } from './netns.ts'
 import { describeInNetns } from './requirements.ts'
@@ -16,7 +19,7 @@ describeInNetns('a gateway and two agents on three hosts', () => {
     if (found === undefined) throw new Error(`no host ${name}`)
     return found
   }
-  const agentArgs = ['agent', '--insecure-lan', '--empty', '--threads', '1']
+  const agentArgs = ['agent', '--insecure-lan', '--threads', '1']
   const nodes = async (): Promise<NodesResponse['nodes']> => {
     const { code, stdout, stderr } = await host('gw').run(['nodes', '-o', 'json'])
     if (code !== 0) throw new Error(stderr)
@@ -39,6 +42,10 @@ describeInNetns('a gateway and two agents on three hosts', () => {
       const made = await createShoalHost(lan.host(name))
       disposables.push(made)
       hosts[name] = made
+    }
+    for (const name of ['one', 'two']) {
+      await mkdir(join(host(name).home, 'models'))
+      await copyFile(await smallModel({ architecture: 'llama' }), join(host(name).home, 'models', 'shared.gguf'))
     }
   }, 60_000)
   afterAll(async () => {
@@ -74,6 +81,11 @@ describeInNetns('a gateway and two agents on three hosts', () => {
     for (const speed of speeds) expect(speed).toBeGreaterThan(0)
   }, 60_000)
 
+  it('chooses for the fleet the real model that both have', async () => {
+    const deployed = await host('gw').run(['deploy', 'auto', '--replicas', '2', '--context', '512', '--slots', '2'])
+    expect(deployed.stdout).toMatch(/^deployed shared replicas=2\/2 /)
+  }, 60_000)
+
   it('drops an agent within 3 s of kill -9, goes on answering, and takes it back when it returns', async () => {
     agents.one.process.kill('SIGKILL')
     const killedMs = performance.now()
@@ -84,7 +96,8 @@ describeInNetns('a gateway and two agents on three hosts', () => {
     agents.one = host('one').start(agentArgs)
     const back = await eventually(
       nodes,
-      (found) => found.filter((node) => node.state.models.some((model) => model.status === 'ready')).length === 2,
+      (found) =>
+        found.filter((node) => node.state.models.some((model) => model.modelId === 'shared' && model.status === 'ready')).length === 2,
       20_000,
     )
     expect(back).toHaveLength(2)

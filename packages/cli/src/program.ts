@@ -2,7 +2,7 @@ import { ShoalError } from '@shoal/core'
 import { shoalVersion } from '@shoal/runtime'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import pc from 'picocolors'
-import { type AgentCommandOptions, runAgentCommand } from './commands/agent.ts'
+import { runAgentCommand } from './commands/agent.ts'
 import { type ChatOptions, runChat } from './commands/chat.ts'
 import type { GlobalOptions } from './commands/context.ts'
 import { type DeployOptions, runDeploy, runUndeploy } from './commands/deploy.ts'
@@ -13,7 +13,7 @@ import { runNodes } from './commands/nodes.ts'
 import { type PlanOptions, runPlan } from './commands/plan.ts'
 import { runProfile } from './commands/profile.ts'
 import { runPs } from './commands/ps.ts'
-import type { HostOptions } from './commands/serve.ts'
+import type { HostOptions, ServingOptions } from './commands/serve.ts'
 import { runUp, type UpOptions } from './commands/up.ts'
 
 /** Runs one command line; answers the exit status: 0 done, 1 failed, 2 wrong usage. */
@@ -60,7 +60,7 @@ function addServers(program: Command): void {
       .option('--no-mdns', 'neither announce nor look for others')
   const serving = (command: Command) =>
     command
-      .option('--model <model>', 'path, hf:owner/repo:QUANT or catalog id')
+      .option('--model <model>', 'path, hf:owner/repo:QUANT, catalog id, or auto')
       .option('--models-dir <dir>', 'where model files are')
       .option('--context <tokens>', 'context per request', positiveInteger)
       .option('--slots <n>', 'requests at a time', positiveInteger)
@@ -74,8 +74,7 @@ function addServers(program: Command): void {
     .action(handler<UpOptions>(runUp))
   serving(host(program.command('agent').description('run an agent: this machine serves models for a gateway')))
     .option('--agent-port <port>', 'port of the agent', port, 7412)
-    .option('--empty', 'load no model before a gateway asks')
-    .action(handler<AgentCommandOptions>(runAgentCommand))
+    .action(handler<ServingOptions>(runAgentCommand))
   host(program.command('gateway').description('run a gateway: one URL for all agents'))
     .option('--port <port>', 'port of the OpenAI-compatible URL', port, 7411)
     .option('--host <address>', 'address to listen on', '127.0.0.1')
@@ -98,7 +97,7 @@ function addQuestions(program: Command): void {
     .action((model: string | undefined, _: unknown, command: Command) => runPlan(model, command.optsWithGlobals<PlanOptions>()))
   program
     .command('deploy <model>')
-    .description('have a model served by the fleet')
+    .description('have a model served by the fleet; auto: the best that several nodes can serve')
     .option('--replicas <n>', 'on how many nodes', positiveInteger, 1)
     .option('--context <tokens>', 'context per request', positiveInteger)
     .option('--slots <n>', 'requests at a time', positiveInteger)

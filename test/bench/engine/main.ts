@@ -94,7 +94,7 @@ const path = await benchModel()
 const { fileBytes } = await readModelManifest(path)
 const direct = startDirect(path)
 try {
-  await using agent = await startShoal(['agent', '--empty', '--no-mdns', '--agent-port', '0', '--threads', '1'], {
+  await using agent = await startShoal(['agent', '--no-mdns', '--agent-port', '0', '--threads', '1'], {
     SHOAL_HOME: home,
   })
   const agentAddress = agent.firstLine.split(' ')[1] ?? ''

@@ -106,7 +106,7 @@ async function measureOpenStreams(count: number): Promise<number> {
 }
 
 async function measureIdleAgent() {
-  const args = ['agent', '--empty', '--no-mdns', '--agent-port', '0', '--name', 'bench-idle']
+  const args = ['agent', '--no-mdns', '--agent-port', '0', '--name', 'bench-idle']
   await using agent = await startShoal(args, { SHOAL_HOME: home })
   await delay(5_000)
   const before = cpuSeconds(agent.pid)

@@ -3,19 +3,18 @@ import { directoriesOf, logOf, type ServingOptions, untilAborted, warnInsecureLa
 import { startThisAgent } from './serve-agent.ts'
 import { serveStartModel } from './start-model.ts'
 
-export interface AgentCommandOptions extends ServingOptions {
-  readonly empty?: boolean
-}
-
-/** `shoal agent`: this machine serves models for a gateway, in the foreground until a signal. */
-export async function runAgentCommand(options: AgentCommandOptions): Promise<void> {
+/**
+ * `shoal agent`: this machine serves models for a gateway, in the foreground until a signal. Loads nothing before the gateway asks, for a fleet
+ * is planned as a whole, unless `--model` names one (`auto`: the best for this machine).
+ */
+export async function runAgentCommand(options: ServingOptions): Promise<void> {
   const log = logOf(options, 'agent')
   const directories = await directoriesOf(options)
   using shutdown = createShutdown({ log })
   if (options.insecureLan === true) warnInsecureLan()
   await using agent = await startThisAgent(options, { directories, log })
   process.stdout.write(`agent ${agent.address} node=${agent.nodeId}\n`)
-  if (options.empty !== true) {
+  if (options.model !== undefined) {
     const modelId = await serveStartModel(agent, options, shutdown.signal)
     process.stdout.write(`serving ${modelId}\n`)
   }

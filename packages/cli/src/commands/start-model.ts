@@ -11,7 +11,7 @@ import type { ServingOptions } from './serve.ts'
 export async function serveStartModel(agent: Agent, options: ServingOptions, signal: AbortSignal): Promise<ModelId> {
   const report = createProgressReport()
   const { state, better } = await serveStart(agent, {
-    model: options.model ?? null,
+    model: options.model === undefined || options.model === 'auto' ? null : options.model,
     offline: options.offline === true,
     contextTokens: options.context ?? null,
     slots: options.slots ?? null,

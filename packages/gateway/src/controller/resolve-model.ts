@@ -1,5 +1,6 @@
 import { type ClusterView, type LocalModel, type ModelId, type ModelSource, modelId, ShoalError } from '@shoal/core'
 import { resolveModelName } from '@shoal/planner'
+import { chooseForFleet } from './choose-for-fleet.ts'
 
 export interface ResolvedModel {
   readonly modelId: ModelId
@@ -8,10 +9,12 @@ export interface ResolvedModel {
 
 /**
  * What a person means by a model's name, given the files the nodes have: a file there (by id or path) comes before what the name would mean
- * elsewhere, so that it keeps the id its node knows it by. Throws INVALID_REQUEST for what is no name, MODEL_UNKNOWN for one nobody has.
+ * elsewhere, so that it keeps the id its node knows it by. `auto` is the best common model for the nodes there are.
+ * Throws INVALID_REQUEST for what is no name, MODEL_UNKNOWN for one nobody has.
  */
 export function resolveModel(text: string, view: ClusterView): ResolvedModel {
   const name = text.trim()
+  if (name === 'auto') return chooseForFleet(view)
   const files = view.nodes.flatMap(({ description }) => description.localModels)
   const byPath = files.find((file) => file.path === name)
   if (byPath !== undefined) return { modelId: modelId(byPath.modelId), source: { kind: 'local', path: null } }
