@@ -1,3 +1,5 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { modelId } from '@shoal/core'
@@ -92,6 +94,99 @@ describe('an engine child', () => {
   })
 })
 
+/** Stops the threads on which native code runs, and leaves the event loop turning; they go on when this process ends. */
+const stopWorkers = `
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+pid = sys.argv[1]
+stopped = 0
+for tid in os.listdir('/proc/%s/task' % pid):
+    with open('/proc/%s/task/%s/comm' % (pid, tid)) as comm:
+        if not comm.read().startswith('libuv-worker'): continue
+    if libc.ptrace(0x4206, int(tid), None, None) == 0 and libc.ptrace(0x4207, int(tid), None, None) == 0: stopped += 1
+print(stopped, flush=True)
+sys.stdin.read()
+`
+
+/** PTRACE_SEIZE is Linux's, and needs a python to call it. */
+function cannotStopThreads(): string | null {
+  if (process.platform !== 'linux') return 'only Linux can stop single threads'
+  return spawnSync('python3', ['-c', 'import ctypes']).status === 0 ? null : 'python3 is needed to stop single threads'
+}
+
+test('a prompt of 20 MB is refused, and costs neither the child nor its other requests', async () => {
+  await using loaded = await loadForTest(await models.path('llama'))
+  const before = loaded.pid()
+  const huge = loaded.model.generate(createTestRequest('fish in the sea '.repeat(1_250_000)), () => {}, never)
+  const beside = collectEvents()
+  const running = loaded.model.generate(createTestRequest('And beside it?'), beside.onEvent, never)
+  await expect(huge).rejects.toMatchObject({
+    code: 'CONTEXT_LENGTH_EXCEEDED',
+    message: expect.stringMatching(/at least \d+ tokens.* 512,/),
+  })
+  await running
+  expect(beside.ids).toHaveLength(24)
+  expect(loaded.pid()).toBe(before)
+})
+
+describe('native code that hangs while the event loop turns', () => {
+  const reason = cannotStopThreads()
+  if (reason !== null && process.env.REQUIRE_ALL === '1') throw new Error(reason)
+  if (reason !== null) console.info(`skipped: ${reason}`)
+
+  test.skipIf(reason !== null)('heartbeats go on and grow old, then the child is killed and replaced', async () => {
+    await using loaded = await loadForTest(await models.path('llama'), { contextTokens: 8192 })
+    const { seen, ended } = await startEndlessRequest(loaded)
+    const before = loaded.pid()
+    const startedMs = performance.now()
+    const stopper = spawn('python3', ['-c', stopWorkers, String(before)], { stdio: ['pipe', 'pipe', 'inherit'] })
+    try {
+      const [stopped] = await once(stopper.stdout, 'data')
+      expect(Number(stopped)).toBeGreaterThan(0)
+      expect(await ended).toMatchObject({ code: 'ENGINE_STUCK', message: expect.stringContaining('completed no decode') })
+      console.info(`native hang noticed after ${(performance.now() - startedMs).toFixed(0)} ms`)
+      const ages = seen.events.flatMap((event) => (event.kind === 'heartbeat' ? [event.runningDecodeAgeMs ?? 0] : []))
+      expect(ages.at(-1)).toBeGreaterThan(1000)
+      await serves(loaded)
+      expect(loaded.pid()).not.toBe(before)
+    } finally {
+      stopper.kill()
+    }
+  })
+})
+
+describe('a child whose parent dies', () => {
+  test('ends with it', async () => {
+    const program = `
+      import { createLlamaEngine } from '@shoal/engine'
+      import { createFakeLog } from '@shoal/core/testing'
+      import { systemClock } from '@shoal/runtime'
+      const engine = createLlamaEngine({ log: createFakeLog(), clock: systemClock, gpu: false })
+      const options = { contextTokens: 512, slots: 1, threads: 1, gpuLayers: 0 }
+      const model = await engine.loadModel({ modelId: 'm', path: process.argv[1], options }, () => {}, new AbortController().signal)
+      console.log(model.pid)
+    `
+    const parent = spawn(process.execPath, ['--input-type=module', '-e', program, await models.path('llama')], {
+      cwd: import.meta.dirname,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const [line] = await once(parent.stdout, 'data')
+    const pid = Number(line)
+    expect(() => process.kill(pid, 0)).not.toThrow()
+    parent.kill('SIGKILL')
+    const isGone = () => {
+      try {
+        process.kill(pid, 0)
+        return false
+      } catch {
+        return true
+      }
+    }
+    await until(isGone, 3000)
+  })
+})
+
 describe('a file that is no model', () => {
   const load = (path: string) =>
     createLlamaEngine({ log: createFakeLog(), clock: systemClock, gpu: false }).loadModel(
@@ -126,6 +221,11 @@ describe('a file that is no model', () => {
       message: expect.stringContaining('lhama'),
     })
   })
+})
+
+test('a context that no memory can hold is refused with MODEL_DOES_NOT_FIT', async () => {
+  const loading = loadForTest(await models.path('llama'), { contextTokens: 1e9 })
+  await expect(loading).rejects.toMatchObject({ code: 'MODEL_DOES_NOT_FIT' })
 })
 
 describe('questions to a child without a model', () => {

@@ -3,9 +3,9 @@ import { createFakeLog } from '@shoal/core/testing'
 import { createLlamaEngine } from '@shoal/engine'
 import { collectEvents, createTestRequest, describeEngineContract } from '@shoal/engine/testing'
 import { systemClock } from '@shoal/runtime'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { answerDirectly, type DirectAnswer } from './direct-llama.ts'
-import { architectures, loadForTest, startTestModels } from './engine-models.ts'
+import { architectures, type LoadedForTest, loadForTest, startTestModels } from './engine-models.ts'
 
 const models = await startTestModels()
 afterAll(() => models[Symbol.asyncDispose]())
@@ -14,11 +14,11 @@ const never = new AbortController().signal
 describeEngineContract(
   'node-llama-cpp',
   async () => ({ engine: createLlamaEngine({ log: createFakeLog(), clock: systemClock, gpu: false }), path: await models.path('llama') }),
-  { describe, test, expect },
+  { describe, test, expect, afterAll },
 )
 
 /** Long enough to be worth keeping, short enough to be quick. */
-const conversations: ChatMessage[][] = [
+const conversations: (readonly ChatMessage[])[] = [
   'Who are you?',
   'Größe, 魚 and 🐟: what is this? '.repeat(12),
   'Short.',
@@ -41,64 +41,68 @@ function expectSame(ours: { readonly tokenIds: readonly number[]; readonly text:
   if (ours.tokenIds.every((id, index) => id === direct.tokenIds[index])) expect(ours.text).toBe(direct.text)
 }
 
-describe.each(architectures)('%s', (architecture) => {
-  test('answers greedily with the tokens of node-llama-cpp used directly, one by one and eight at a time', async () => {
-    const path = await models.path(architecture)
-    const direct = await answerDirectly({ path, contextTokens: 512, tokensMax: 60, conversations })
-    const decided = direct.reduce((sum, { decidedTokens }) => sum + decidedTokens, 0)
-    expect(decided).toBeGreaterThan(60)
+const turns: (readonly ChatMessage[])[] = ['one thing.', 'quite another thing.'].map((end) => [
+  { role: 'user', content: `The same beginning, then ${end}` },
+])
 
-    await using loaded = await loadForTest(path, { slots: 8 })
-    for (const [index, messages] of conversations.entries()) {
-      const expected = direct[index]
-      if (expected === undefined) throw new Error('an answer is missing')
-      const ours = await answer(loaded.model, messages, 60)
-      expect(ours.promptTokenIds).toEqual(expected.promptTokenIds)
-      expectSame(ours, expected)
-    }
-    const eight = Array.from({ length: 8 }, (_, index) => index % conversations.length)
-    const together = await Promise.all(eight.map((index) => answer(loaded.model, conversations[index] ?? [], 60)))
-    for (const [turn, index] of eight.entries()) {
-      const ours = together[turn]
-      const expected = direct[index]
-      if (ours === undefined || expected === undefined) throw new Error('an answer is missing')
-      expectSame(ours, expected)
-    }
+describe.each(architectures)('%s', (architecture) => {
+  const contextTokens = 512
+  const tokensMax = 60
+  let direct: DirectAnswer[] = []
+
+  beforeAll(async () => {
+    const path = await models.path(architecture)
+    direct = await answerDirectly({ path, contextTokens, tokensMax, conversations: [...conversations, ...turns] })
   })
 
-  test('goes on with a conversation from what its slot holds', async () => {
+  const directTo = (messages: readonly ChatMessage[]) => {
+    const found = direct[[...conversations, ...turns].indexOf(messages)]
+    if (found === undefined) throw new Error('an answer is missing')
+    return found
+  }
+
+  test('answers greedily with the tokens of node-llama-cpp used directly, one by one and eight at a time', async () => {
+    const decided = conversations.reduce((sum, messages) => sum + directTo(messages).decidedTokens, 0)
+    expect(decided).toBeGreaterThan(60)
+    await using loaded = await loadForTest(await models.path(architecture), { contextTokens, slots: 8 })
+    for (const messages of conversations) {
+      const ours = await answer(loaded.model, messages, tokensMax)
+      expect(ours.promptTokenIds).toEqual(directTo(messages).promptTokenIds)
+      expectSame(ours, directTo(messages))
+    }
+    const eight = Array.from({ length: 8 }, (_, index) => conversations[index % conversations.length] ?? [])
+    const together = await Promise.all(eight.map((messages) => answer(loaded.model, messages, tokensMax)))
+    for (const [index, ours] of together.entries()) expectSame(ours, directTo(eight[index] ?? []))
+  })
+
+  test('serves conversations in turns from one slot without mixing them, and goes on with one from what the slot holds', async () => {
     const path = await models.path(architecture)
-    await using loaded = await loadForTest(path)
+    await using loaded = await loadForTest(path, { contextTokens, slots: 1 })
+    for (const turn of [0, 1, 0, 1, 1, 0]) {
+      const messages = turns[turn] ?? []
+      expectSame(await answer(loaded.model, messages, tokensMax), directTo(messages))
+    }
     const user = { role: 'user', content: 'A first question that is long enough to be worth keeping.' } as const
     const first = await answer(loaded.model, [user], 24)
     const messages = [user, { role: 'assistant', content: first.text } as const, { role: 'user', content: 'And now?' } as const]
     const second = await answer(loaded.model, messages, 24)
     // All of the first prompt but its invitation to answer, at the least.
     expect(second.cachedTokens).toBeGreaterThan(first.promptTokens * 0.7)
-    const [direct] = await answerDirectly({ path, contextTokens: 512, tokensMax: 24, conversations: [messages] })
-    if (direct === undefined) throw new Error('the answer is missing')
-    expect(second.promptTokenIds).toEqual(direct.promptTokenIds)
-    expectSame(second, direct)
-  })
-
-  test('serves two conversations in turns from one slot without mixing them', async () => {
-    const path = await models.path(architecture)
-    const turns = ['The same beginning, then one thing.', 'The same beginning, then quite another thing.'].map((content) => [
-      { role: 'user', content } as const,
-    ])
-    const direct = await answerDirectly({ path, contextTokens: 512, tokensMax: 24, conversations: turns })
-    await using loaded = await loadForTest(path, { slots: 1 })
-    for (const index of [0, 1, 0, 1, 1, 0]) {
-      const expected = direct[index]
-      if (expected === undefined) throw new Error('an answer is missing')
-      expectSame(await answer(loaded.model, turns[index] ?? [], 24), expected)
-    }
+    const [expected] = await answerDirectly({ path, contextTokens, tokensMax: 24, conversations: [messages] })
+    if (expected === undefined) throw new Error('the answer is missing')
+    expect(second.promptTokenIds).toEqual(expected.promptTokenIds)
+    expectSame(second, expected)
   })
 })
 
 describe('sampling', () => {
+  let loaded: LoadedForTest
+  beforeAll(async () => {
+    loaded = await loadForTest(await models.path('llama'), { contextTokens: 2048 })
+  })
+  afterAll(() => loaded[Symbol.asyncDispose]())
+
   test('a seed repeats an answer, no seed gives another one each time', async () => {
-    await using loaded = await loadForTest(await models.path('llama'))
     const ask = async (seed: number | null) => {
       const seen = collectEvents()
       const sampling = { ...defaultSampling, temperature: 1.5, topK: 0, topP: 1, minP: 0, seed }
@@ -111,7 +115,6 @@ describe('sampling', () => {
   })
 
   test('biases and penalties reach the sampler', async () => {
-    await using loaded = await loadForTest(await models.path('llama'))
     const ask = async (over: Partial<typeof defaultSampling>) => {
       const seen = collectEvents()
       const sampling = { ...defaultSampling, temperature: 0, ...over }
@@ -129,8 +132,20 @@ describe('sampling', () => {
     expect(new Set(once).size).toBe(once.length)
   })
 
+  test('a bias on a token that cannot have one is refused, naming it', async () => {
+    const ask = (logitBias: Record<string, number>) =>
+      loaded.model.generate(createTestRequest('No.', { sampling: { ...defaultSampling, logitBias } }), () => {}, never)
+    await expect(ask({ 99999: 1 })).rejects.toMatchObject({
+      code: 'INVALID_REQUEST',
+      param: 'logit_bias',
+      message: expect.stringContaining('99999'),
+    })
+    await expect(ask({ '-1': 1 })).rejects.toMatchObject({ code: 'INVALID_REQUEST' })
+    await expect(ask({ x: 1 })).rejects.toMatchObject({ code: 'INVALID_REQUEST' })
+    expect(loaded.model.slotsUsed).toBe(0)
+  })
+
   test('tokens that end inside a character never break one', async () => {
-    await using loaded = await loadForTest(await models.path('llama'), { contextTokens: 2048 })
     // Ids 0 to 255 are single bytes; these four make "🐟", and any other order of them is rubbish.
     const bytes = [0xf0, 0x9f, 0x90, 0x9f]
     const logitBias = Object.fromEntries(bytes.map((byte) => [byte, 90]))

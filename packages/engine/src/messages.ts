@@ -76,4 +76,4 @@ export type FromChild =
   | { readonly kind: 'events'; readonly events: readonly RunEvent[] }
   | { readonly kind: 'answer'; readonly ask: number; readonly value: unknown }
   | { readonly kind: 'answer-failed'; readonly ask: number; readonly error: ErrorFacts }
-  | { readonly kind: 'log'; readonly level: 'info' | 'warn' | 'error'; readonly message: string }
+  | { readonly kind: 'log'; readonly level: 'debug' | 'warn'; readonly message: string }

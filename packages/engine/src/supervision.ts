@@ -11,7 +11,7 @@ const silenceLoadingMs = 60_000
 /** Gaps that count as lately. */
 export const gapsKept = 20
 /** No decode completed for so long although there is work. */
-const stuckFloorMs = 3000
+const stuckFloorMs = 2500
 /** The first decode after a long pause may have to read the weights from disk again. */
 const stuckFloorColdMs = 30_000
 const coldAfterMs = 60_000

@@ -18,4 +18,5 @@ test('what was asked comes first, then what the file recommends, then the defaul
 
 test('seeds are folded to the 32 bits the sampler has', () => {
   expect(resolveSampling({ ...defaultSampling, seed: 2 ** 32 + 7 }, silent, 0).seed).toBe(7)
+  expect(resolveSampling({ ...defaultSampling, seed: -1 }, silent, 0).seed).toBe(2 ** 32 - 1)
 })

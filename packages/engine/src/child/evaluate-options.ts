@@ -1,4 +1,4 @@
-import type { Sampling } from '@shoal/core'
+import { type Sampling, ShoalError } from '@shoal/core'
 import { type LlamaModel, type SequenceEvaluateOptions, type Token, TokenBias } from 'node-llama-cpp'
 
 /** What a GGUF recommends under `general.sampling.*`; null = it does not say. */
@@ -27,12 +27,14 @@ export function resolveSampling(asked: Sampling, recommended: RecommendedSamplin
     topP: asked.topP ?? recommended.topP ?? fallback.topP,
     topK: asked.topK ?? recommended.topK ?? fallback.topK,
     minP: asked.minP ?? recommended.minP ?? fallback.minP,
-    seed: (asked.seed ?? randomSeed) % 2 ** 32,
+    seed: (((asked.seed ?? randomSeed) % 2 ** 32) + 2 ** 32) % 2 ** 32,
   }
 }
 
 /**
  * Options for `sequence.evaluate`. Penalties look at the generated ids only, as OpenAI defines them.
+ *
+ * Throws INVALID_REQUEST or UNSUPPORTED_PARAMETER for a bias on a token that cannot have one.
  *
  * @param generated grows while the sequence is evaluated; read before each sample
  */
@@ -52,11 +54,29 @@ export function createEvaluateOptions(options: {
   }
   if (penalties.penalty !== 1 || penalties.frequencyPenalty !== 0 || penalties.presencePenalty !== 0)
     evaluate.repeatPenalty = { ...penalties, punishTokens: () => generated, maxPunishTokens: options.generatedMax }
-  const biases = Object.entries(sampling.logitBias ?? {})
-  if (biases.length > 0) {
-    const bias = TokenBias.for(model)
-    for (const [tokenId, logit] of biases) bias.set(Number(tokenId) as Token, logit <= -100 ? 'never' : { logit })
-    evaluate.tokenBias = bias
-  }
+  if (sampling.logitBias !== null) evaluate.tokenBias = createTokenBias(model, sampling.logitBias)
   return evaluate
+}
+
+function createTokenBias(model: LlamaModel, biases: Readonly<Record<string, number>>): TokenBias {
+  const tokenBias = TokenBias.for(model)
+  const vocabularySize = model.fileInfo.metadata.tokenizer.ggml.tokens.length
+  for (const [text, logit] of Object.entries(biases)) {
+    const tokenId = Number(text)
+    if (!Number.isInteger(tokenId) || tokenId < 0 || tokenId >= vocabularySize)
+      throw new ShoalError({
+        code: 'INVALID_REQUEST',
+        message: `logit_bias names the token id "${text}"; this model has ids from 0 to ${vocabularySize - 1}.`,
+        param: 'logit_bias',
+      })
+    // The library ignores such biases in silence.
+    if (model.isEogToken(tokenId as Token))
+      throw new ShoalError({
+        code: 'UNSUPPORTED_PARAMETER',
+        message: `logit_bias names the token id ${text}, which ends an answer; such tokens cannot be biased.`,
+        param: 'logit_bias',
+      })
+    tokenBias.set(tokenId as Token, logit <= -100 ? 'never' : { logit })
+  }
+  return tokenBias
 }

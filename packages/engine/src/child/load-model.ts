@@ -1,7 +1,7 @@
-import { availableParallelism } from 'node:os'
+import { availableParallelism, totalmem } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
-import type { LoadedFacts } from '@shoal/core'
+import { type LoadedFacts, type LoadOptions, ShoalError } from '@shoal/core'
 import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp'
 import type { LoadCommand } from '../messages.ts'
 import { createDecodeRounds, type DecodeRounds } from './decode-rounds.ts'
@@ -15,7 +15,6 @@ import { chooseThreads } from './threads.ts'
 const weightsShare = 0.9
 /** Checkpoints of recurrent state kept per slot, for models that cannot roll back. */
 const checkpointsMax = 2
-
 const logDelayMs = 50
 
 export interface NativeModel {
@@ -40,10 +39,11 @@ export async function loadNativeModel(command: LoadCommand, log: NativeLog, onPr
     llama.maxThreads = threads
     const model = await llama.loadModel({
       modelPath: command.path,
-      gpuLayers: command.options.gpuLayers ?? (command.gpu === false ? 0 : 'auto'),
+      gpuLayers: command.options.gpuLayers ?? { fitContext: { contextSize: command.options.contextTokens * command.options.slots } },
       ignoreMemorySafetyChecks: command.options.gpuLayers !== null,
       onLoadProgress: (progress) => onProgress(progress * weightsShare),
     })
+    refuseBeyondMemory(model, command.options)
     const rounds = createDecodeRounds(() => performance.now(), batchTokensMax)
     const context = await model.createContext({
       contextSize: command.options.contextTokens,
@@ -75,6 +75,29 @@ export async function loadNativeModel(command: LoadCommand, log: NativeLog, onPr
     await setTimeout(logDelayMs)
     throw toLoadError(error, command.path, log)
   }
+}
+
+/**
+ * llama.cpp would fill the memory of the machine before it found that the context does not fit. This catches only what cannot be:
+ * what fits beside everything else on this machine is the planner's decision.
+ */
+function refuseBeyondMemory(model: LlamaModel, options: LoadOptions): void {
+  const { cpuRam, gpuVram } = model.fileInsights.estimateContextResourceRequirements({
+    contextSize: options.contextTokens,
+    sequences: options.slots,
+    modelGpuLayers: model.gpuLayers,
+    batchSize: batchTokensMax,
+    // A rough guess that grows with the context far beyond what is really taken; the cache alone is exact.
+    includeGraphOverhead: false,
+  })
+  const memoryBytes = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY)
+  if (cpuRam <= memoryBytes) return
+  const gigabytes = (bytes: number) => (bytes / 1e9).toFixed(1)
+  throw new ShoalError({
+    code: 'MODEL_DOES_NOT_FIT',
+    message: `A context of ${options.contextTokens} tokens for ${options.slots} slots takes ${gigabytes(cpuRam + gpuVram)} GB; this machine has ${gigabytes(memoryBytes)} GB.`,
+    remedy: 'Load the model with a shorter context or fewer slots.',
+  })
 }
 
 /** Sizes of the prefills before the first request. */

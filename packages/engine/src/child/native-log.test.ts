@@ -15,8 +15,8 @@ test('the reason of an error is kept, without where it came from and without wha
   log.write(error, '\n')
   expect(log.lastError()).toBe("unknown model architecture: 'x'")
   expect(forwarded).toEqual([
-    "error llama_model_load: error loading model: unknown model architecture: 'x'",
-    'error llama_model_load_from_file_impl: failed to load model',
-    'warn careful',
+    "warn llama_model_load: error loading model: unknown model architecture: 'x'",
+    'warn llama_model_load_from_file_impl: failed to load model',
+    'debug careful',
   ])
 })

@@ -12,8 +12,8 @@ const summary = /failed to load model$/
 /** Names of its functions in front of a message. */
 const origin = /^\w+: (error loading model: )?/
 
-/** Keeps warnings and errors of the native code; the rest is chatter. */
-export function createNativeLog(forward: (level: 'warn' | 'error', message: string) => void): NativeLog {
+/** Keeps errors and warnings of the native code, one level lower: what matters of them is thrown as well. The rest is chatter. */
+export function createNativeLog(forward: (level: 'debug' | 'warn', message: string) => void): NativeLog {
   let last: string | null = null
   return {
     write(level, message) {
@@ -21,8 +21,8 @@ export function createNativeLog(forward: (level: 'warn' | 'error', message: stri
       if (text === '') return
       if (level === 'fatal' || level === 'error') {
         if (!summary.test(text)) last = text.replace(origin, '')
-        forward('error', text)
-      } else if (level === 'warn') forward('warn', text)
+        forward('warn', text)
+      } else if (level === 'warn') forward('debug', text)
     },
     lastError: () => last,
   }

@@ -35,6 +35,14 @@ describe('text that looks like control tokens', () => {
     )
   })
 
+  test('are found quickly among thousands of them', () => {
+    const many = createControlText(Array.from({ length: 6000 }, (_, index) => `<unused${index}>`))
+    const content = '<b>bold</b> and <i>slanted</i> <unused59> '.repeat(5000)
+    const started = performance.now()
+    expect(markControlText(content, many, marker).split(marker)).toHaveLength(5001)
+    expect(performance.now() - started).toBeLessThan(1000)
+  })
+
   test('a vocabulary without control tokens marks nothing', () => {
     expect(markControlText('<s>', createControlText([]), marker)).toBe('<s>')
   })

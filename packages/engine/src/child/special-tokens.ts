@@ -3,20 +3,25 @@ const markerFirst = 0xe000
 const markerLast = 0xf8ff
 
 export interface ControlText {
-  /** Matches the text of any control token of the vocabulary; null when it has none. */
-  readonly pattern: RegExp | null
-  /** Every proper beginning of such a text. */
+  readonly texts: ReadonlySet<string>
+  /** Lengths that occur, longest first. */
+  readonly lengths: readonly number[]
+  readonly firstCharacters: ReadonlySet<string>
+  /** Every proper beginning of a text. */
   readonly beginnings: ReadonlySet<string>
-  readonly longest: number
 }
 
-/** @param texts what the control tokens of a vocabulary look like, for example `<|im_start|>` */
+/** @param texts what the control tokens of a vocabulary look like, for example `<|im_start|>`; some vocabularies have thousands */
 export function createControlText(texts: readonly string[]): ControlText {
-  const known = [...new Set(texts)].filter((text) => text.length > 1).sort((a, b) => b.length - a.length)
+  const known = new Set(texts.filter((text) => text.length > 1))
   const beginnings = new Set<string>()
   for (const text of known) for (let end = 1; end < text.length; end++) beginnings.add(text.slice(0, end))
-  const pattern = known.length === 0 ? null : new RegExp(known.map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|'), 'g')
-  return { pattern, beginnings, longest: known[0]?.length ?? 0 }
+  return {
+    texts: known,
+    lengths: [...new Set([...known].map((text) => text.length))].sort((a, b) => b - a),
+    firstCharacters: new Set([...known].map((text) => text.charAt(0))),
+    beginnings,
+  }
 }
 
 /** A marker that occurs in none of the texts; null when they use up the whole private use area. */
@@ -33,10 +38,21 @@ export function chooseMarker(texts: readonly string[]): string | null {
  * with what a template writes next: what a person types must stay text.
  */
 export function markControlText(content: string, control: ControlText, marker: string): string {
-  if (control.pattern === null) return content
-  const inside = content.replace(control.pattern, (found) => found.slice(0, 1) + marker + found.slice(1))
-  for (let length = Math.min(control.longest - 1, inside.length); length > 0; length--) {
-    if (control.beginnings.has(inside.slice(-length))) return inside + marker
+  const parts: string[] = []
+  let copied = 0
+  for (let index = 0; index < content.length; index++) {
+    if (!control.firstCharacters.has(content.charAt(index))) continue
+    if (!control.lengths.some((length) => control.texts.has(content.slice(index, index + length)))) continue
+    // One character on, the rest of it may begin another: the search goes on right there.
+    parts.push(content.slice(copied, index + 1), marker)
+    copied = index + 1
   }
-  return inside
+  parts.push(content.slice(copied))
+  const longest = control.lengths[0] ?? 0
+  for (let length = Math.min(longest - 1, content.length); length > 0; length--) {
+    if (!control.beginnings.has(content.slice(-length))) continue
+    parts.push(marker)
+    break
+  }
+  return parts.join('')
 }

@@ -1,6 +1,6 @@
 import { modelId } from '@shoal/core'
 import { createManualClock } from '@shoal/core/testing'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { collectEvents, createTestRequest, describeEngineContract } from './engine-contract.ts'
 import { createMockEngine, type MockEngineOptions } from './mock-engine.ts'
 import { mockAnswer } from './mock-tokens.ts'
@@ -18,7 +18,7 @@ const never = new AbortController().signal
 describeEngineContract(
   'mock',
   async () => ({ engine: createMockEngine({ clock: realClock, tokenIntervalMs: 1, answerTokens: 1000 }), path: '/none' }),
-  { describe, test, expect },
+  { describe, test, expect, afterAll },
 )
 
 describe('mock engine', () => {
