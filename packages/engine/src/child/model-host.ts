@@ -1,11 +1,11 @@
 import type { InferenceRequest } from '@shoal/core'
 import { ShoalError } from '@shoal/core'
 import type { LlamaContextSequence, LlamaModel } from 'node-llama-cpp'
-import type { RecommendedSampling } from './evaluate-options.ts'
 import type { NativeModel } from './load-model.ts'
 import type { Outbox } from './outbox.ts'
 import { createPrompt, type Vocabulary } from './prompt.ts'
 import { createPromptTemplate } from './prompt-template.ts'
+import { readRecommendedSampling } from './recommended-sampling.ts'
 import { runRequest } from './run-request.ts'
 import { chooseSlot } from './slots.ts'
 import { createControlText } from './special-tokens.ts'
@@ -31,7 +31,7 @@ export function createModelHost(native: NativeModel, outbox: Outbox): ModelHost 
     bosToken: model.tokens.bosString ?? '',
     eosToken: model.tokens.eosString ?? '',
   })
-  const recommended = readRecommendedSampling(model)
+  const recommended = readRecommendedSampling(model.fileInfo.metadata.general)
   const slots: Slot[] = native.sequences.map((sequence) => ({ sequence, lastUsed: 0, busy: false }))
   const cancels = new Map<number, AbortController>()
   let uses = 0
@@ -108,15 +108,4 @@ function readVocabulary(model: LlamaModel): Vocabulary {
 function readChatTemplate(model: LlamaModel): string | null {
   const template: unknown = model.fileInfo.metadata.tokenizer?.chat_template
   return typeof template === 'string' && template.trim() !== '' ? template : null
-}
-
-/** Keys as llama.cpp writes them (src/llama-arch.cpp, `general.sampling.*`). */
-function readRecommendedSampling(model: LlamaModel): RecommendedSampling {
-  const general: object = model.fileInfo.metadata.general ?? {}
-  const sampling: unknown = 'sampling' in general ? general.sampling : null
-  const read = (key: string) => {
-    const value: unknown = typeof sampling === 'object' && sampling !== null && key in sampling ? Reflect.get(sampling, key) : null
-    return typeof value === 'number' ? value : null
-  }
-  return { temperature: read('temp'), topP: read('top_p'), topK: read('top_k'), minP: read('min_p') }
 }
