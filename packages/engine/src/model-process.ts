@@ -9,8 +9,9 @@ import {
 } from '@shoal/core'
 import { type ActiveRun, createActiveRun } from './active-run.ts'
 import type { Child, ChildExit, StartChild } from './child-process.ts'
-import type { FromChild, LoadCommand, NativeProgress, RunEvent } from './messages.ts'
-import { gapsKept, judgeChild, tickMs } from './supervision.ts'
+import { type ChildWatch, createChildWatch } from './child-watch.ts'
+import type { FromChild, LoadCommand, RunEvent } from './messages.ts'
+import { tickMs } from './supervision.ts'
 
 export interface ModelProcessOptions {
   readonly command: LoadCommand
@@ -46,27 +47,16 @@ export class ModelProcess {
   readonly #gone = Promise.withResolvers<void>()
   #phase: Phase = 'loading'
   #lastRun = 0
+  readonly #watch: ChildWatch
   #stopTicking: () => void = () => {}
-  #lastHeardMs: number
-  #lastPulseMs: number
-  #gapsMs: number[] = []
-  #lastProgressMs: number
-  #busySinceMs: number | null = null
-  #idleSinceMs: number
-  #idleBeforeMs = 0
-  #progress: NativeProgress = { completedDecodes: 0, runningDecodeAgeMs: null, slowestDecodeMs: 0 }
 
   constructor(options: ModelProcessOptions) {
     this.#options = options
-    const now = options.clock.nowMs()
-    this.#lastHeardMs = now
-    this.#lastPulseMs = now
-    this.#lastProgressMs = now
-    this.#idleSinceMs = now
+    this.#watch = createChildWatch(options.clock.nowMs())
     this.#child = options.startChild({ onMessage: (message) => this.#receive(message), onExit: (exit) => this.#exited(exit) })
     this.#loaded.promise.catch(() => {})
     this.#child.send(options.command)
-    this.#tickLater(now)
+    this.#tickLater()
   }
 
   get pid(): number | null {
@@ -93,11 +83,7 @@ export class ModelProcess {
   async run(request: InferenceRequest, onEvent: (event: GenerateEvent) => void, signal: CancelSignal): Promise<void> {
     const number = ++this.#lastRun
     const run = createActiveRun(request, onEvent)
-    const now = this.#options.clock.nowMs()
-    if (this.#runs.size === 0) {
-      this.#busySinceMs = now
-      this.#idleBeforeMs = now - this.#idleSinceMs
-    }
+    this.#watch.busy(this.#options.clock.nowMs(), true)
     this.#runs.set(number, run)
     const cancel = () => this.#child.send({ kind: 'cancel', run: number })
     this.#child.send({ kind: 'generate', run: number, request })
@@ -130,17 +116,14 @@ export class ModelProcess {
 
   #receive(message: FromChild): void {
     const now = this.#options.clock.nowMs()
-    this.#lastHeardMs = now
+    this.#watch.heard(now)
     switch (message.kind) {
       case 'pulse':
-        this.#gapsMs = [...this.#gapsMs, now - this.#lastPulseMs].slice(-gapsKept)
-        this.#lastPulseMs = now
-        if (message.progress.completedDecodes !== this.#progress.completedDecodes) this.#lastProgressMs = now
-        this.#progress = message.progress
+        this.#watch.pulsed(now, message.progress)
         for (const run of this.#runs.values()) run.heartbeat(message.progress)
         break
       case 'events':
-        this.#lastProgressMs = now
+        this.#watch.progressed(now)
         for (const event of message.events) this.#hand(event, now)
         break
       case 'load-progress':
@@ -148,8 +131,7 @@ export class ModelProcess {
         break
       case 'loaded':
         if (this.#phase === 'loading') this.#phase = 'serving'
-        this.#gapsMs = []
-        this.#lastPulseMs = now
+        this.#watch.loaded(now)
         this.#loaded.resolve(message.facts)
         break
       case 'load-failed':
@@ -176,46 +158,22 @@ export class ModelProcess {
 
   #remove(number: number, now: number): void {
     this.#runs.delete(number)
-    if (this.#runs.size > 0) return
-    this.#busySinceMs = null
-    this.#idleSinceMs = now
+    this.#watch.busy(now, this.#runs.size > 0)
   }
 
-  #tickLater(beforeMs: number): void {
-    this.#stopTicking = this.#options.clock.after(tickMs, () => this.#tick(beforeMs))
+  #tickLater(): void {
+    this.#stopTicking = this.#options.clock.after(tickMs, () => this.#tick())
   }
 
-  #tick(beforeMs: number): void {
-    const { clock } = this.#options
-    const now = clock.nowMs()
-    const lateMs = now - beforeMs - tickMs
-    // When our own loop was late (or the machine slept), what the child said lies unread: give it the lost time back.
-    if (lateMs > tickMs) {
-      this.#lastHeardMs += lateMs
-      this.#lastProgressMs += lateMs
-      if (this.#busySinceMs !== null) this.#busySinceMs += lateMs
-    }
-    const verdict = judgeChild({
-      nowMs: now,
-      isLoading: this.#phase === 'loading',
-      longestGapMs: Math.max(0, ...this.#gapsMs),
-      lastHeardMs: this.#lastHeardMs,
-      busySinceMs: this.#busySinceMs,
-      idleBeforeMs: this.#idleBeforeMs,
-      lastProgressMs: this.#lastProgressMs,
-      slowestDecodeMs: this.#progress.slowestDecodeMs,
-    })
+  #tick(): void {
+    const verdict = this.#watch.judge(this.#options.clock.nowMs())
     if (verdict.kind === 'fine') {
-      this.#tickLater(now)
+      this.#tickLater()
       return
     }
     const what = verdict.kind === 'silent' ? 'has not answered' : 'has completed no decode'
-    this.#fail(
-      new ShoalError({
-        code: 'ENGINE_STUCK',
-        message: `The engine process ${this.pid ?? ''} ${what} for ${Math.round(verdict.forMs)} ms.`,
-      }),
-    )
+    const message = `The engine process ${this.pid ?? ''} ${what} for ${Math.round(verdict.forMs)} ms.`
+    this.#fail(new ShoalError({ code: 'ENGINE_STUCK', message }))
   }
 
   #exited(exit: ChildExit): void {
@@ -242,7 +200,7 @@ export class ModelProcess {
   #failRuns(error: ShoalError): void {
     const runs = [...this.#runs.values()]
     this.#runs.clear()
-    this.#busySinceMs = null
+    this.#watch.busy(this.#options.clock.nowMs(), false)
     for (const run of runs) run.fail(error)
   }
 }
