@@ -53,6 +53,19 @@ describe('shoal up on one machine', () => {
     expect(await up.exited).toBe(0)
   }, 60_000)
 
+  it('ends with 0 and without a complaint when it is interrupted while a model loads', async () => {
+    const up = host.start(['up', ...alone, '--model', await smallModel({ architecture: 'qwen3moe' })])
+    await eventually(
+      async () => up.stderr(),
+      (text) => text.includes('loading'),
+      20_000,
+    )
+    up.process.kill('SIGINT')
+    expect(await up.exited).toBe(0)
+    expect(up.stderr()).not.toMatch(/cancelled|Error/i)
+    expect(up.lines).toEqual([])
+  }, 60_000)
+
   it('leaves no engine behind when it is killed', async () => {
     const up = host.start(['up', ...alone])
     await up.line(/^ready /)
@@ -146,6 +159,23 @@ describe('bad input on the command line', () => {
     expect((await host.run(['frobnicate'])).code).toBe(2)
     expect((await host.run(['deploy', 'x', '--replicas', 'many'])).code).toBe(2)
   }, 30_000)
+
+  it('refuses names of instances that are paths, temperatures out of range, and an empty prompt', async () => {
+    expect(await host.run(['up', ...alone, '--name', '../../evil'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('../../evil'),
+    })
+    expect((await host.run(['chat', '--temperature', 'abc', 'hi'])).code).toBe(2)
+    expect((await host.run(['chat', ''])).code).toBe(2)
+  }, 30_000)
+
+  it('ends quietly when its reader has read enough', async () => {
+    const { stdout, stderr } = await run('sh', ['-c', `"${process.execPath}" "${shoalProgram}" plan | head -1`], {
+      env: { ...process.env, SHOAL_HOME: host.home },
+    })
+    expect(stdout).toContain('MODEL')
+    expect(stderr).not.toContain('EPIPE')
+  }, 60_000)
 
   it('refuses a gateway beyond loopback, and says what to use', async () => {
     const open = await host.run(['gateway', '--host', '0.0.0.0', '--no-mdns', '--port', '0'])

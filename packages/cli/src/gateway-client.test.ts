@@ -31,8 +31,8 @@ it('turns the error of a gateway into the same error here', async () => {
 it('says what answered when it is no gateway', async () => {
   const url = await serve((_, response) => response.writeHead(502).end('<html>a proxy</html>'))
   await expect(createGatewayClient(url).get('/any')).rejects.toMatchObject({
-    code: 'INTERNAL',
-    message: `${url}/any answered 502: <html>a proxy</html>`,
+    code: 'ROUTE_UNKNOWN',
+    message: `What answers at ${url}/any is no Shoal gateway (status 502).`,
   })
 })
 
@@ -42,4 +42,8 @@ it('names the gateway nobody answers at, and the remedy', async () => {
     message: 'No gateway answers at http://127.0.0.1:9.',
     remedy: expect.stringContaining('shoal up'),
   })
+})
+
+it.each(['', 'foo', 'foo:7411', 'ftp://x'])('refuses %j as a gateway', (url) => {
+  expect(() => createGatewayClient(url)).toThrow(expect.objectContaining({ code: 'USAGE' }))
 })

@@ -12,6 +12,9 @@ export interface GatewayClient {
 }
 
 export function createGatewayClient(url: string): GatewayClient {
+  if (!/^https?:\/\/[^/]/.test(url) || !URL.canParse(url)) {
+    throw new ShoalError({ code: 'USAGE', message: `"${url}" is not the URL of a gateway.`, remedy: `It looks like ${defaultGatewayUrl}.` })
+  }
   const base = url.replace(/\/(v1\/?)?$/, '')
   const request = async (path: string, init: RequestInit): Promise<Response> => {
     const response = await fetch(base + path, init).catch((cause: unknown) => {
@@ -50,6 +53,10 @@ async function toShoalError(response: Response, url: string): Promise<ShoalError
     // The gateway's message carries the remedy.
     return new ShoalError({ code: code ?? 'INTERNAL', message: error.message, remedy: '' })
   } catch {
-    return new ShoalError({ code: 'INTERNAL', message: `${url} answered ${response.status}: ${text.slice(0, 200)}` })
+    return new ShoalError({
+      code: 'ROUTE_UNKNOWN',
+      message: `What answers at ${url} is no Shoal gateway (status ${response.status}).`,
+      remedy: 'Name the gateway with --gateway URL.',
+    })
   }
 }

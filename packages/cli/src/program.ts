@@ -53,9 +53,9 @@ function createProgram(): Command {
 
 /** Commands that stay in the foreground. */
 function addServers(program: Command): void {
+  const peers = (command: Command) => command.option('--peer <host:port...>', 'agents to connect with, beside those found by mDNS')
   const host = (command: Command) =>
     command
-      .option('--peer <host:port...>', 'agents to connect with, beside those found by mDNS')
       .option('--insecure-lan', 'let gRPC leave this machine without encryption, on a network you trust')
       .option('--no-mdns', 'neither announce nor look for others')
   const serving = (command: Command) =>
@@ -67,7 +67,7 @@ function addServers(program: Command): void {
       .option('--threads <n>', 'CPU threads of the engine', positiveInteger)
       .option('--offline', 'never ask the model hub')
       .option('--name <instance>', 'state of its own, to run several on one machine')
-  serving(host(program.command('up').description('run a gateway and an agent on this machine')))
+  serving(peers(host(program.command('up').description('run a gateway and an agent on this machine'))))
     .option('--port <port>', 'port of the OpenAI-compatible URL', port, 7411)
     .option('--agent-port <port>', 'port of the agent', port, 7412)
     .option('--join', 'if there is a gateway already, be an agent for it without asking')
@@ -75,7 +75,7 @@ function addServers(program: Command): void {
   serving(host(program.command('agent').description('run an agent: this machine serves models for a gateway')))
     .option('--agent-port <port>', 'port of the agent', port, 7412)
     .action(handler<ServingOptions>(runAgentCommand))
-  host(program.command('gateway').description('run a gateway: one URL for all agents'))
+  peers(host(program.command('gateway').description('run a gateway: one URL for all agents')))
     .option('--port <port>', 'port of the OpenAI-compatible URL', port, 7411)
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--name <instance>', 'state of its own, to run several on one machine')
@@ -114,7 +114,7 @@ function addQuestions(program: Command): void {
     .option('--model <model>', 'which one', 'auto')
     .option('--system <text>', 'system message')
     .option('--max-tokens <n>', 'longest answer', positiveInteger)
-    .option('--temperature <t>', 'sampling temperature', Number)
+    .option('--temperature <t>', 'sampling temperature, 0 to 2', temperature)
     .action((prompt: string | undefined, _: unknown, command: Command) => runChat(prompt, command.optsWithGlobals<ChatOptions>()))
   program.command('doctor').description('check this machine, and say what to do').action(handler(runDoctor))
 }
@@ -133,6 +133,12 @@ function positiveInteger(text: string): number {
 function positiveNumber(text: string): number {
   const value = Number(text)
   if (!(value > 0)) throw new InvalidArgumentError('It must be a number above 0.')
+  return value
+}
+
+function temperature(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !(value >= 0 && value <= 2)) throw new InvalidArgumentError('It must be a number from 0 to 2.')
   return value
 }
 

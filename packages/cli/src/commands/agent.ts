@@ -1,5 +1,5 @@
 import { createShutdown } from '@shoal/runtime'
-import { directoriesOf, logOf, type ServingOptions, untilAborted, warnInsecureLan } from './serve.ts'
+import { directoriesOf, logOf, type ServingOptions, unlessAborted, untilAborted, warnInsecureLan } from './serve.ts'
 import { startThisAgent } from './serve-agent.ts'
 import { serveStartModel } from './start-model.ts'
 
@@ -14,9 +14,8 @@ export async function runAgentCommand(options: ServingOptions): Promise<void> {
   if (options.insecureLan === true) warnInsecureLan()
   await using agent = await startThisAgent(options, { directories, log })
   process.stdout.write(`agent ${agent.address} node=${agent.nodeId}\n`)
-  if (options.model !== undefined) {
-    const modelId = await serveStartModel(agent, options, shutdown.signal)
-    process.stdout.write(`serving ${modelId}\n`)
-  }
-  await untilAborted(shutdown.signal)
+  await unlessAborted(shutdown.signal, async () => {
+    if (options.model !== undefined) process.stdout.write(`serving ${await serveStartModel(agent, options, shutdown.signal)}\n`)
+    await untilAborted(shutdown.signal)
+  })
 }

@@ -20,6 +20,8 @@ export async function runChat(prompt: string | undefined, options: ChatOptions):
   const history: Message[] = options.system === undefined ? [] : [{ role: 'system', content: options.system }]
   const once = prompt ?? (process.stdin.isTTY ? undefined : await readStdin())
   if (once !== undefined) {
+    if (once.trim() === '')
+      throw new ShoalError({ code: 'USAGE', message: 'The prompt is empty.', remedy: 'Write one: shoal chat "Hello"' })
     await answer(history, once, options, new AbortController().signal)
     return
   }
@@ -33,7 +35,8 @@ export async function runChat(prompt: string | undefined, options: ChatOptions):
       const onInterrupt = () => stop.abort()
       lines.once('SIGINT', onInterrupt)
       await answer(history, question, options, stop.signal).catch((thrown: unknown) => {
-        if (!(thrown instanceof ShoalError && thrown.code === 'CANCELLED')) throw thrown
+        const error = ShoalError.from(thrown)
+        if (error.code !== 'CANCELLED') process.stderr.write(`shoal: ${error.message} ${error.remedy}\n`.replace(/ \n$/, '\n'))
       })
       lines.off('SIGINT', onInterrupt)
     }
@@ -45,11 +48,12 @@ export async function runChat(prompt: string | undefined, options: ChatOptions):
   }
 }
 
+/** Question and answer join the history only when there is an answer: what failed can be asked again. */
 async function answer(history: Message[], question: string, options: ChatOptions, signal: AbortSignal): Promise<void> {
-  history.push({ role: 'user', content: question })
+  const asked: Message = { role: 'user', content: question }
   const body = {
     model: options.model,
-    messages: history,
+    messages: [...history, asked],
     stream: true,
     ...(options.maxTokens === undefined ? {} : { max_tokens: options.maxTokens }),
     ...(options.temperature === undefined ? {} : { temperature: options.temperature }),
@@ -78,9 +82,9 @@ async function answer(history: Message[], question: string, options: ChatOptions
     if (!signal.aborted) throw new ShoalError({ code: 'NODE_LOST', message: 'The gateway cut the answer.', cause })
   }
   process.stdout.write('\n')
-  history.push({ role: 'assistant', content: text })
-  if (signal.aborted) return
   if (failure !== null) throw failure
+  if (text !== '') history.push(asked, { role: 'assistant', content: text })
+  if (signal.aborted) return
   if (!ended) throw new ShoalError({ code: 'NODE_LOST', message: 'The answer ended without its end mark: it is not complete.' })
 }
 

@@ -1,7 +1,7 @@
 import type { NodesResponse } from '@shoal/core'
 import { formatBytes } from '../output/format.ts'
 import { printRows } from '../output/table.ts'
-import { type GlobalOptions, gatewayOf } from './context.ts'
+import { type GlobalOptions, gatewayOf, hostLabels, noNodes } from './context.ts'
 
 interface ModelRow {
   model: string
@@ -19,8 +19,9 @@ interface ModelRow {
 export async function runModels(options: GlobalOptions): Promise<void> {
   const { nodes } = await gatewayOf(options).get<NodesResponse>('/shoal/v1/nodes')
   const rows = new Map<string, ModelRow>()
+  const hosts = hostLabels(nodes)
   for (const node of nodes) {
-    const host = node.description.profile.hostname
+    const host = hosts(node.nodeId)
     for (const { modelId, manifest } of node.description.localModels) {
       const row = rows.get(modelId) ?? {
         model: modelId,
@@ -37,11 +38,12 @@ export async function runModels(options: GlobalOptions): Promise<void> {
     }
   }
   const models = [...rows.values()]
-  printRows(
-    options.output,
-    { models },
-    ['model', 'architecture', 'quantization', 'size', 'context', 'on', 'ready on'],
-    models.map((row) => [
+  printRows({
+    kind: options.output,
+    value: { models },
+    head: ['model', 'architecture', 'quantization', 'size', 'context', 'on', 'ready on'],
+    whenEmpty: nodes.length === 0 ? noNodes : 'No node has a model file in its models folder. What runs: shoal ps',
+    rows: models.map((row) => [
       row.model,
       row.architecture,
       row.quantization ?? 'unknown',
@@ -50,5 +52,5 @@ export async function runModels(options: GlobalOptions): Promise<void> {
       row.onNodes.join(', '),
       row.readyOn.join(', ') || '-',
     ]),
-  )
+  })
 }

@@ -1,13 +1,13 @@
 import type { NodeProfile, NodesResponse, NodeView } from '@shoal/core'
 import { formatBandwidth, formatBytes } from '../output/format.ts'
 import { printRows } from '../output/table.ts'
-import { type GlobalOptions, gatewayOf } from './context.ts'
+import { type GlobalOptions, gatewayOf, noNodes } from './context.ts'
 
 /** `shoal nodes`: every node the gateway is connected with, and what it is. */
 export async function runNodes(options: GlobalOptions): Promise<void> {
   const response = await gatewayOf(options).get<NodesResponse>('/shoal/v1/nodes')
   const head = ['node', 'host', 'address', 'state', 'cpu', 'memory', 'bandwidth', 'gpu', 'models']
-  printRows(options.output, response, head, response.nodes.map(nodeRow))
+  printRows({ kind: options.output, value: response, head, rows: response.nodes.map(nodeRow), whenEmpty: noNodes })
 }
 
 function nodeRow(node: NodeView): string[] {

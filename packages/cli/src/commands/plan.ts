@@ -1,4 +1,5 @@
-import { planLocal } from '@shoal/agent'
+import { basename } from 'node:path'
+import { type InvalidModelFile, planLocal } from '@shoal/agent'
 import { ShoalError } from '@shoal/core'
 import { type CandidatePlan, resolveModelName } from '@shoal/planner'
 import { systemClock } from '@shoal/runtime'
@@ -26,15 +27,16 @@ export async function runPlan(model: string | undefined, options: PlanOptions): 
     withCatalog: true,
     model: model ?? null,
   })
+  if (model !== undefined) return printTerms(findPlan(choice.plans, { model, invalidFiles }), options)
   for (const { path, reason } of invalidFiles) process.stderr.write(`shoal: ${path} is left out: ${reason}\n`)
-  if (model !== undefined) return printTerms(findPlan(choice.plans, model), options)
   const { bandwidthBytesPerSecond } = profile.memory
-  printRows(
-    options.output,
-    { chosen: choice.chosen, smallestFitting: choice.smallestFitting, plans: choice.plans },
-    ['', 'model', 'verdict', 'needs (est.)', 'speed (est.)', 'why'],
-    choice.plans.map((plan) => [plan === choice.chosen ? '*' : '', plan.candidate.modelId, ...describe(plan), plan.reason]),
-  )
+  printRows({
+    kind: options.output,
+    value: { chosen: choice.chosen, smallestFitting: choice.smallestFitting, plans: choice.plans },
+    head: ['', 'model', 'verdict', 'needs (est.)', 'speed (est.)', 'why'],
+    rows: choice.plans.map((plan) => [plan === choice.chosen ? '*' : '', plan.candidate.modelId, ...describe(plan), plan.reason]),
+    whenEmpty: 'There is no candidate.',
+  })
   if (options.output === 'table') {
     const chosen =
       choice.chosen === null ? 'Nothing fits this machine.' : `* ${choice.chosen.candidate.modelId}: what this machine would serve.`
@@ -52,10 +54,15 @@ function describe(plan: CandidatePlan): [string, string, string] {
   return [plan.verdict, formatBytes(plan.sizing.plannedBytes.total), speed]
 }
 
-function findPlan(plans: readonly CandidatePlan[], model: string): CandidatePlan {
+function findPlan(
+  plans: readonly CandidatePlan[],
+  { model, invalidFiles }: { readonly model: string; readonly invalidFiles: readonly InvalidModelFile[] },
+): CandidatePlan {
   const { modelId } = resolveModelName(model)
   const found = plans.find((plan) => plan.candidate.modelId === modelId) ?? plans.find((plan) => plan.candidate.modelId === model)
   if (found !== undefined) return found
+  const broken = invalidFiles.find(({ path }) => basename(path).replace(/\.gguf$/i, '') === model.replace(/\.gguf$/i, ''))
+  if (broken !== undefined) throw new ShoalError({ code: 'MODEL_FILE_INVALID', message: `${broken.path}: ${broken.reason}` })
   throw new ShoalError({
     code: 'MODEL_UNKNOWN',
     message: `"${model}" is neither in the models folder nor in the catalog.`,
@@ -65,16 +72,17 @@ function findPlan(plans: readonly CandidatePlan[], model: string): CandidatePlan
 
 function printTerms(plan: CandidatePlan, options: PlanOptions): void {
   const { sizing } = plan
-  printRows(
-    options.output,
-    plan,
-    ['term', 'memory', 'bytes', 'source'],
-    [
+  printRows({
+    kind: options.output,
+    value: plan,
+    head: ['term', 'memory', 'bytes', 'source'],
+    rows: [
       ...sizing.terms.map((term) => [term.name, term.memory, formatBytes(term.bytes), term.source]),
       ['planned, without the reserve', '', formatBytes(sizing.plannedBytes.total), ''],
       ['budget', 'ram', formatBytes(sizing.budgetBytes.ram), 'measured'],
       ...(sizing.budgetBytes.vram === null ? [] : [['budget', 'vram', formatBytes(sizing.budgetBytes.vram), 'measured']]),
     ],
-  )
+    whenEmpty: '',
+  })
   if (options.output === 'table') process.stdout.write(`\n${plan.candidate.modelId}: ${plan.verdict}: ${plan.reason}\n`)
 }

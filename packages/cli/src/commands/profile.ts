@@ -22,7 +22,7 @@ export async function probeThisMachine(options: GlobalOptions & { readonly model
 /** `shoal profile`: what this machine is. */
 export async function runProfile(options: GlobalOptions): Promise<void> {
   const profile = await probeThisMachine(options)
-  printRows(options.output, profile, ['what', 'value'], profileRows(profile))
+  printRows({ kind: options.output, value: profile, head: ['what', 'value'], rows: profileRows(profile), whenEmpty: '' })
 }
 
 function profileRows(profile: NodeProfile): string[][] {

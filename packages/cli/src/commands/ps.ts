@@ -1,7 +1,7 @@
 import type { DeploymentsResponse, NodesResponse } from '@shoal/core'
 import { formatBytes, formatShare, formatSpeed } from '../output/format.ts'
 import { printRows } from '../output/table.ts'
-import { type GlobalOptions, gatewayOf } from './context.ts'
+import { type GlobalOptions, gatewayOf, hostLabels, noNodes } from './context.ts'
 
 /** `shoal ps`: what runs where: every loaded or loading model on every node, and deployments still waiting for a node. */
 export async function runPs(options: GlobalOptions): Promise<void> {
@@ -10,10 +10,11 @@ export async function runPs(options: GlobalOptions): Promise<void> {
     gateway.get<NodesResponse>('/shoal/v1/nodes'),
     gateway.get<DeploymentsResponse>('/shoal/v1/deployments'),
   ])
+  const hosts = hostLabels(nodes)
   const running = nodes.flatMap((node) =>
     node.state.models.map((model) => [
       model.modelId,
-      node.description.profile.hostname,
+      hosts(node.nodeId),
       `${model.status} ${formatShare(model.progress)}`.trim(),
       `${model.slotsUsed}/${model.slotsTotal}`,
       String(model.contextTokens),
@@ -34,10 +35,11 @@ export async function runPs(options: GlobalOptions): Promise<void> {
       '',
       each.reason ?? '',
     ])
-  printRows(
-    options.output,
-    { nodes: nodes.map((node) => ({ nodeId: node.nodeId, models: node.state.models })), deployments },
-    ['model', 'node', 'state', 'slots', 'context', 'speed', 'memory', 'note'],
-    [...running, ...waiting],
-  )
+  printRows({
+    kind: options.output,
+    value: { nodes: nodes.map((node) => ({ nodeId: node.nodeId, models: node.state.models })), deployments },
+    head: ['model', 'node', 'state', 'slots', 'context', 'speed', 'memory', 'note'],
+    rows: [...running, ...waiting],
+    whenEmpty: nodes.length === 0 ? noNodes : 'Nothing runs. Have a model served with: shoal deploy MODEL',
+  })
 }

@@ -1,5 +1,5 @@
-import { join } from 'node:path'
-import type { Log } from '@shoal/core'
+import { join, resolve } from 'node:path'
+import { type Log, ShoalError } from '@shoal/core'
 import { createLog, type ShoalDirectories, shoalDirectories } from '@shoal/runtime'
 import type { GlobalOptions } from './context.ts'
 
@@ -21,12 +21,21 @@ export interface ServingOptions extends HostOptions {
   readonly agentPort: number
 }
 
-/** Folders of this instance: `--name` gives it a state of its own, models and cache are shared. */
+const instanceName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/
+
+/** Folders of this instance: `--name` gives it a state of its own, models and cache are shared. Throws USAGE for what is no name. */
 export async function directoriesOf(options: { readonly name?: string; readonly modelsDir?: string }): Promise<ShoalDirectories> {
+  if (options.name !== undefined && !instanceName.test(options.name)) {
+    throw new ShoalError({
+      code: 'USAGE',
+      message: `"${options.name}" cannot name an instance.`,
+      remedy: 'Use letters, digits, ".", "-" and "_", at most 64, a letter or digit first.',
+    })
+  }
   const base = await shoalDirectories({ env: process.env })
   return {
     state: options.name === undefined ? base.state : join(base.state, 'instances', options.name),
-    models: options.modelsDir ?? base.models,
+    models: options.modelsDir === undefined ? base.models : resolve(options.modelsDir),
     cache: base.cache,
   }
 }
@@ -48,4 +57,13 @@ export function untilAborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve()
     else signal.addEventListener('abort', () => resolve(), { once: true })
   })
+}
+
+/** Runs what a shutdown may interrupt: Ctrl-C while a model is fetched or loaded is an end like any other. */
+export async function unlessAborted(signal: AbortSignal, run: () => Promise<void>): Promise<void> {
+  try {
+    await run()
+  } catch (thrown) {
+    if (!signal.aborted) throw thrown
+  }
 }

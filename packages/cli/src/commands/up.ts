@@ -4,7 +4,7 @@ import { type Gateway, startGateway } from '@shoal/gateway'
 import { createMetrics, createShutdown, systemClock } from '@shoal/runtime'
 import { runAgentCommand } from './agent.ts'
 import { findOtherGateway, offerToJoin } from './join.ts'
-import { directoriesOf, logOf, type ServingOptions, untilAborted, warnInsecureLan } from './serve.ts'
+import { directoriesOf, logOf, type ServingOptions, unlessAborted, untilAborted, warnInsecureLan } from './serve.ts'
 import { startThisAgent } from './serve-agent.ts'
 import { serveStartModel } from './start-model.ts'
 
@@ -35,10 +35,12 @@ export async function runUp(options: UpOptions): Promise<void> {
     metrics: createMetrics({ processMetrics: true }),
     clock: systemClock,
   })
-  const modelId = await serveStartModel(agent, options, shutdown.signal)
-  const nodes = await untilServed(gateway, modelId, shutdown.signal)
-  process.stdout.write(`ready ${gateway.url}/v1 model=${modelId} nodes=${nodes}\n`)
-  await untilAborted(shutdown.signal)
+  await unlessAborted(shutdown.signal, async () => {
+    const modelId = await serveStartModel(agent, options, shutdown.signal)
+    const nodes = await untilServed(gateway, modelId, shutdown.signal)
+    process.stdout.write(`ready ${gateway.url}/v1 model=${modelId} nodes=${nodes}\n`)
+    await untilAborted(shutdown.signal)
+  })
 }
 
 /** Waits until the gateway sees the model ready; answers the number of connected nodes. */

@@ -2,9 +2,20 @@ import Table from 'cli-table3'
 
 export type OutputKind = 'table' | 'json'
 
+export interface Rows {
+  readonly kind: OutputKind
+  /** What programs get. */
+  readonly value: unknown
+  readonly head: readonly string[]
+  readonly rows: readonly (readonly string[])[]
+  /** Said to people in place of a table without rows. */
+  readonly whenEmpty: string
+}
+
 /** Prints rows on stdout: a borderless table for people, or `value` as JSON for programs. */
-export function printRows(kind: OutputKind, value: unknown, head: readonly string[], rows: readonly (readonly string[])[]): void {
-  process.stdout.write(`${kind === 'json' ? JSON.stringify(value, null, 2) : renderTable(head, rows)}\n`)
+export function printRows({ kind, value, head, rows, whenEmpty }: Rows): void {
+  const text = kind === 'json' ? JSON.stringify(value, null, 2) : rows.length === 0 ? whenEmpty : renderTable(head, rows)
+  process.stdout.write(`${text}\n`)
 }
 
 export function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
