@@ -34,7 +34,7 @@ export {
 export { createRoutingTable, type RoutingTable } from './routing/routing-table.ts'
 export { step } from './routing/step.ts'
 export { byPreference, type Candidate, catalogCandidates, localCandidate, mergeCandidates } from './sizing/candidates.ts'
-export { type CandidatePlan, type ChoiceKind, chooseModel, type ModelChoice, type ModelQuery, type Verdict } from './sizing/choose-model.ts'
+export { type CandidatePlan, type ChoiceKind, chooseAmong, chooseModel, type ModelChoice, type ModelQuery, type Verdict } from './sizing/choose-model.ts'
 export {
   applyCorrection,
   type Comparison,

@@ -67,7 +67,11 @@ const diskReserveBytes = 2 ** 30
 /** Best model for one machine, with every candidate explained. */
 export function chooseModel(query: ModelQuery): ModelChoice {
   const budget = memoryBudget(query.profile, query.freedBytes)
-  const plans = query.candidates.toSorted(byPreference).map((candidate) => planCandidate(query, candidate, budget))
+  return chooseAmong(query.candidates.toSorted(byPreference).map((candidate) => planCandidate(query, candidate, budget)))
+}
+
+/** The choice among candidates that are planned already, in order of preference: of all, or of those a question is about. */
+export function chooseAmong(plans: readonly CandidatePlan[]): ModelChoice {
   const withVerdict = (verdict: Verdict) => plans.filter((plan) => plan.verdict === verdict)
   const good = withVerdict('good')
   const unknown = withVerdict('speed-unknown').toSorted((a, b) => readBytes(a) - readBytes(b))
