@@ -158,6 +158,14 @@ describe('agent', () => {
     expect(again.incarnation).not.toBe(state.incarnation)
   })
 
+  test('a second agent on the same state folder is refused, and may start when the first has left', async () => {
+    const first = await start()
+    await expect(start()).rejects.toMatchObject({ code: 'STATE_INVALID', remedy: expect.stringContaining('--name') })
+    await first.agent[Symbol.asyncDispose]()
+    const second = await start()
+    await second.agent[Symbol.asyncDispose]()
+  })
+
   test('a port in use is named, and nothing is left behind', async () => {
     const other = createServer().listen(0, '127.0.0.1')
     await new Promise((resolve) => other.once('listening', resolve))

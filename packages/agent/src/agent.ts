@@ -7,6 +7,7 @@ import type { ModelFetcher } from './hub/model-fetcher.ts'
 import type { ModelLibrary } from './models/library.ts'
 import { openNode } from './node.ts'
 import type { Planning } from './planning.ts'
+import { takeStateLock } from './state-lock.ts'
 
 export interface AgentDirectories {
   readonly state: string
@@ -56,10 +57,21 @@ const profileMsMax = 8_000
 const unloadMsMax = 5_000
 
 /**
- * Starts the node daemon; `overrides` replace parts of the outside world in tests. Rejects with STATE_INVALID, PORT_IN_USE or USAGE;
- * nothing is left open then.
+ * Starts the node daemon; `overrides` replace parts of the outside world in tests. Rejects with STATE_INVALID (as when another
+ * agent has the state folder), PORT_IN_USE or USAGE; nothing is left open then.
  */
 export async function startAgent(options: AgentOptions, overrides: Partial<AgentParts> = {}): Promise<Agent> {
+  const lock = await takeStateLock(options.directories.state, options.clock)
+  try {
+    return await startLocked(options, overrides, lock)
+  } catch (error) {
+    await lock[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+/** The agent of a state folder that no other has; `lock` goes with it. */
+async function startLocked(options: AgentOptions, overrides: Partial<AgentParts>, lock: AsyncDisposable): Promise<Agent> {
   const { clock, log } = options
   const parts = { ...createDefaultParts(options), ...overrides }
   const node = await openNode(options, parts)
@@ -96,6 +108,7 @@ export async function startAgent(options: AgentOptions, overrides: Partial<Agent
 
   let stopped: Promise<void> | null = null
   const stop = async () => {
+    await using _ = lock
     const { unfinished } = await host.drain(options.drainMs ?? drainMsDefault, new AbortController().signal)
     if (unfinished > 0) log.warn({ unfinished }, 'requests were still running at the end of the drain')
     node.closing.abort()
