@@ -4,7 +4,7 @@ import path from 'node:path'
 import { type DeploymentView, deploymentId, ShoalError } from '@shoal/core'
 import { createManualClock } from '@shoal/core/testing'
 import { expect, test } from 'vitest'
-import { createFakeNode, type FakeNode } from '../testing/fake-node.ts'
+import { createFakeNode, type FakeNode, modelState } from '../testing/fake-node.ts'
 import { startApp, type TestApp } from '../testing/start-app.ts'
 
 const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
@@ -175,6 +175,74 @@ test('another context length loads the model anew', async () => {
   await gateway.controller.deploy({ model: 'tiny', replicas: 1, contextTokens: 2048 })
   for (let turn = 0; turn < 5; turn++) await settle()
   expect(fakes[0]?.state.models[0]?.contextTokens).toBe(2048)
+})
+
+test.each([
+  ['context', { contextTokens: 1024 }, { contextTokens: 1024 }],
+  ['slots', { slots: 2 }, { slotsTotal: 2 }],
+])("a model its node's owner loaded is loaded anew when a deployment names another %s", async (_name, wish, expected) => {
+  const fake = createFakeNode({ id: 'a', models: [modelState('tiny')], localModels: [file('tiny')] })
+  const unloaded: string[] = []
+  const { connect } = fake
+  fake.connect = () => {
+    const client = connect()
+    const unloadModel: typeof client.unloadModel = (id, signal) => {
+      unloaded.push(id)
+      return client.unloadModel(id, signal)
+    }
+    return { ...client, unloadModel }
+  }
+  const loading = Promise.withResolvers<void>()
+  fake.load = () => loading.promise
+  await using gateway = await startApp({ nodes: [fake], clock: createManualClock() })
+  const first = await gateway.controller.deploy({ model: 'tiny', replicas: 1, ...wish })
+  expect(first.readyReplicas).toBe(0)
+  for (let turn = 0; turn < 5; turn++) await settle()
+  expect(unloaded).toEqual(['tiny'])
+  expect(summary(gateway.controller.list()[0])).toEqual(['a waiting'])
+  loading.resolve()
+  for (let turn = 0; turn < 5; turn++) await settle()
+  expect(fake.state.models).toMatchObject([expected])
+  expect(gateway.controller.list()[0]).toMatchObject({ readyReplicas: 1 })
+})
+
+test('a deployment that names no shape, or the one there is, leaves a loaded model alone', async () => {
+  const fake = createFakeNode({ id: 'a', models: [modelState('tiny')], localModels: [file('tiny')] })
+  fake.load = () => Promise.reject(new Error('loaded anew'))
+  await using gateway = await startApp({ nodes: [fake], clock: createManualClock() })
+  expect(await gateway.controller.deploy({ model: 'tiny', replicas: 1 })).toMatchObject({ readyReplicas: 1 })
+  expect(await gateway.controller.deploy({ model: 'tiny', replicas: 1, contextTokens: 4096, slots: 4 })).toMatchObject({ readyReplicas: 1 })
+  // Beyond the training it is cut, and 4096 is what there is.
+  expect(await gateway.controller.deploy({ model: 'tiny', replicas: 1, contextTokens: 100_000 })).toMatchObject({ readyReplicas: 1 })
+})
+
+test('a node that loads another shape than it was told to is failed, with both numbers', async () => {
+  const fake = node('a')
+  const { connect } = fake
+  fake.connect = () => {
+    const client = connect()
+    return { ...client, loadModel: (command, onProgress, signal) => client.loadModel({ ...command, slots: 1 }, onProgress, signal) }
+  }
+  await using gateway = await startApp({ nodes: [fake], clock: createManualClock() })
+  await gateway.controller.deploy({ model: 'tiny', replicas: 1, slots: 4 })
+  for (let turn = 0; turn < 5; turn++) await settle()
+  expect(gateway.controller.list()[0]).toMatchObject({
+    readyReplicas: 0,
+    replicas: [{ status: 'failed', error: expect.stringContaining('1 slots, not 4') }],
+  })
+})
+
+test('a load on its way in a shape that is no longer wished for is replaced', async () => {
+  const fake = node('a')
+  const first = Promise.withResolvers<void>()
+  fake.load = () => first.promise
+  await using gateway = await startApp({ nodes: [fake], clock: createManualClock() })
+  await gateway.controller.deploy({ model: 'tiny', replicas: 1, slots: 4 })
+  await gateway.controller.deploy({ model: 'tiny', replicas: 1, slots: 2 })
+  first.resolve()
+  for (let turn = 0; turn < 8; turn++) await settle()
+  expect(fake.state.models).toMatchObject([{ slotsTotal: 2 }])
+  expect(gateway.controller.list()[0]).toMatchObject({ readyReplicas: 1 })
 })
 
 test('a deployment that is taken back is unloaded everywhere', async () => {

@@ -53,6 +53,8 @@ export function createDeploymentRunner(options: DeploymentRunnerOptions): Deploy
   /** Of every node that was ever assigned: what failed there stays known when it is assigned again. */
   const loads = new Map<NodeId, ReplicaLoad>()
 
+  const contextTokensTrained = () => dimensionsOf(deployment.modelId, nodes.view())?.contextTokensTrained ?? null
+  const shared = { deployment: () => deployment, contextTokensTrained, clock, log, onChange: () => reconcile() }
   const find = (id: NodeId) => nodes.view().nodes.find(({ nodeId }) => nodeId === id)
   const reported = (id: NodeId): NodeModelState | null =>
     find(id)?.state.models.find(({ modelId }) => modelId === deployment.modelId) ?? null
@@ -90,7 +92,7 @@ export function createDeploymentRunner(options: DeploymentRunnerOptions): Deploy
     }
     for (const id of nodeIds) {
       if (replicas.has(id)) continue
-      const load = loads.get(id) ?? createReplicaLoad({ nodeId: id, deployment: () => deployment, clock, log, onChange: reconcile })
+      const load = loads.get(id) ?? createReplicaLoad({ ...shared, nodeId: id })
       loads.set(id, load)
       replicas.set(id, { load, hostname: find(id)?.description.profile.hostname ?? id, goneSinceMs: null })
     }
@@ -120,14 +122,9 @@ export function createDeploymentRunner(options: DeploymentRunnerOptions): Deploy
     deployment: () => deployment,
     reconcile,
     change(next) {
-      const isOtherLoad = next.contextTokens !== deployment.contextTokens || next.slots !== deployment.slots
+      const isOtherShape = next.contextTokens !== deployment.contextTokens || next.slots !== deployment.slots
       deployment = next
-      if (isOtherLoad) for (const { load } of replicas.values()) unload(load)
-      for (const [id, load] of loads) {
-        if (load.error() === null) continue
-        loads.delete(id)
-        replicas.delete(id)
-      }
+      for (const load of loads.values()) load.renew(isOtherShape)
     },
     release() {
       for (const { load } of replicas.values()) unload(load)
@@ -143,7 +140,8 @@ export function createDeploymentRunner(options: DeploymentRunnerOptions): Deploy
 function renderReplica({ load, hostname, goneSinceMs }: Replica, reported: NodeModelState | null): ReplicaView {
   const { nodeId } = load
   if (goneSinceMs !== null) return { nodeId, hostname, status: 'waiting', progress: null, error: 'The node is not connected.' }
-  if (reported !== null && reported.status !== 'failed') {
+  const isOtherShape = reported?.status === 'ready' && !load.isAsWished(reported)
+  if (reported !== null && reported.status !== 'failed' && !isOtherShape) {
     return { nodeId, hostname, status: reported.status, progress: reported.progress, error: reported.error }
   }
   const error = load.error() ?? reported?.error ?? null

@@ -119,6 +119,13 @@ export function createFakeNode({ id, address = `${id}:7412`, models = [], localM
         }),
       async loadModel(command, onProgress) {
         check()
+        const there = state.models.find(({ modelId, status }) => modelId === command.modelId && status === 'ready')
+        if (there !== undefined) {
+          const differs = (wanted: number | null, has: number) => wanted !== null && wanted !== has
+          // As an agent does: one model has one shape, and who wants another unloads it first.
+          if (!differs(command.contextTokens, there.contextTokens) && !differs(command.slots, there.slotsTotal)) return there
+          throw new ShoalError({ code: 'INVALID_REQUEST', message: `${command.modelId} is loaded here with another shape.` })
+        }
         const loading = modelState(command.modelId, { status: 'loading', progress: 0.5 })
         onProgress(loading)
         await node.load(command.modelId)
