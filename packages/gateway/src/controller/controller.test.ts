@@ -245,6 +245,24 @@ test('a load on its way in a shape that is no longer wished for is replaced', as
   expect(gateway.controller.list()[0]).toMatchObject({ readyReplicas: 1 })
 })
 
+test('a load that ends after its deployment was taken back starts no other', async () => {
+  const fake = node('a')
+  let loads = 0
+  const loading = Promise.withResolvers<void>()
+  fake.load = () => {
+    loads++
+    return loading.promise
+  }
+  await using gateway = await startApp({ nodes: [fake], clock: createManualClock() })
+  const { deployment } = await gateway.controller.deploy({ model: 'tiny', replicas: 1 })
+  await settle()
+  await gateway.controller.remove(deployment.deploymentId)
+  loading.reject(new ShoalError({ code: 'CANCELLED', message: 'unloaded meanwhile' }))
+  for (let turn = 0; turn < 5; turn++) await settle()
+  expect(loads).toBe(1)
+  expect(fake.state.models).toEqual([])
+})
+
 test('a deployment that is taken back is unloaded everywhere', async () => {
   const fakes = [node('a'), node('b')]
   await using gateway = await startApp({ nodes: fakes, clock: createManualClock() })

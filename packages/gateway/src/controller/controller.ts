@@ -102,6 +102,7 @@ export function startController({ nodes, remembered, store, clock, log }: Contro
     [Symbol.asyncDispose]() {
       closed = true
       cancelTick()
+      for (const runner of runners.values()) runner.close()
       return Promise.resolve()
     },
   }

@@ -20,8 +20,10 @@ export interface DeploymentRunner {
   reconcile(): void
   /** A new wish for the same model; what failed before is tried again at once. */
   change(deployment: Deployment): void
-  /** Unloads every replica. */
+  /** Unloads every replica; does nothing afterwards. */
   release(): void
+  /** Does nothing afterwards; what is loaded stays. */
+  close(): void
   view(): DeploymentView
 }
 
@@ -48,6 +50,8 @@ export function createDeploymentRunner(options: DeploymentRunnerOptions): Deploy
   const { settledMs, nodes, clock, log } = options
   let { deployment } = options
   let reason: string | null = null
+  /** A load that ends after the release must not start another. */
+  let closed = false
   /** Assigned nodes, in order of assignment. */
   const replicas = new Map<NodeId, Replica>()
   /** Of every node that was ever assigned: what failed there stays known when it is assigned again. */
@@ -110,6 +114,7 @@ export function createDeploymentRunner(options: DeploymentRunnerOptions): Deploy
     })
   }
   const reconcile = () => {
+    if (closed) return
     noteLosses()
     assign()
     for (const [id, { load }] of replicas) {
@@ -127,8 +132,13 @@ export function createDeploymentRunner(options: DeploymentRunnerOptions): Deploy
       for (const load of loads.values()) load.renew(isOtherShape)
     },
     release() {
+      closed = true
       for (const { load } of replicas.values()) unload(load)
       replicas.clear()
+    },
+    close() {
+      closed = true
+      for (const load of loads.values()) load.abandon()
     },
     view() {
       const views = [...replicas].map(([id, replica]) => renderReplica(replica, reported(id)))
