@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { type DeploymentView, deploymentId, ShoalError } from '@shoal/core'
+import { type Deployment, type DeploymentView, deploymentId, ShoalError } from '@shoal/core'
 import { createManualClock } from '@shoal/core/testing'
 import { expect, test } from 'vitest'
 import { createFakeNode, type FakeNode, modelState } from '../testing/fake-node.ts'
@@ -296,6 +296,33 @@ test('a restarted gateway remembers its deployments and waits for the nodes that
   } finally {
     await rm(stateDir, { recursive: true })
   }
+})
+
+test('what cannot be saved does not happen: deployments and what is loaded stay as they were', async () => {
+  const fakes = [node('a')]
+  let isFull = false
+  let saved: readonly Deployment[] = []
+  const write = (deployments: readonly Deployment[]) => {
+    if (isFull) return Promise.reject(new ShoalError({ code: 'DISK_FULL', message: 'No space is left.' }))
+    saved = deployments
+    return Promise.resolve()
+  }
+  const store = { read: () => Promise.resolve([]), write }
+  await using gateway = await startApp({ nodes: fakes, clock: createManualClock(), store })
+  const { deployment } = await gateway.controller.deploy({ model: 'tiny', replicas: 1 })
+  await settle()
+  isFull = true
+  const refused = { code: 'DISK_FULL' }
+  await expect(gateway.controller.remove(deployment.deploymentId)).rejects.toMatchObject(refused)
+  await expect(gateway.controller.deploy({ model: 'tiny', replicas: 3, slots: 2 })).rejects.toMatchObject(refused)
+  await expect(gateway.controller.deploy({ model: 'hf:o/r:Q4_K_M', replicas: 1 })).rejects.toMatchObject(refused)
+  await settle()
+  expect(gateway.controller.list()).toMatchObject([{ deployment, readyReplicas: 1 }])
+  isFull = false
+  const deploys = ['one', 'two'].map((name) => gateway.controller.deploy({ model: `hf:o/${name}:Q4_K_M`, replicas: 1 }))
+  await Promise.all([...deploys, gateway.controller.remove(deployment.deploymentId)])
+  expect(saved).toEqual(gateway.controller.list().map((view) => view.deployment))
+  expect(saved).toHaveLength(2)
 })
 
 test('a damaged file of deployments is put aside and the gateway starts without it', async () => {

@@ -57,7 +57,18 @@ export function startController({ nodes, remembered, store, clock, log }: Contro
     reconcile()
     cancelTick = clock.after(tickMs, tick)
   }
-  const save = () => store.write([...runners.values()].map((runner) => runner.deployment()))
+  /** Each change starts from what the one before left: between reading the list and changing it lies a write. */
+  let turn: Promise<unknown> = Promise.resolve()
+  const inTurn = <T>(change: () => Promise<T>): Promise<T> => {
+    const result = turn.then(change)
+    turn = result.catch(() => undefined)
+    return result
+  }
+  /** What is not saved did not happen: everything stays as it was when this rejects. */
+  const save = (id: DeploymentId, deployment: Deployment | null) => {
+    const others = [...runners.values()].map((runner) => runner.deployment()).filter((each) => each.deploymentId !== id)
+    return store.write(deployment === null ? others : [...others, deployment])
+  }
   const seen = new Map<NodeId, string>()
   nodes.onChange((change) => {
     if (change.kind === 'lost') seen.delete(change.nodeId)
@@ -68,37 +79,39 @@ export function startController({ nodes, remembered, store, clock, log }: Contro
     }
     reconcile()
   })
+  const deploy = async ({ model, replicas, contextTokens = null, slots = null }: DeployRequest): Promise<DeploymentView> => {
+    const resolved = resolveModel(model, nodes.view())
+    const known = [...runners.values()].find((runner) => runner.deployment().modelId === resolved.modelId)
+    const id = known?.deployment().deploymentId ?? deploymentId(`dep-${randomBytes(4).toString('hex')}`)
+    const deployment: Deployment = { deploymentId: id, ...resolved, replicas, contextTokens, slots }
+    await save(id, deployment)
+    known?.change(deployment)
+    const runner = known ?? add(deployment, clock.nowMs())
+    log.info({ deploymentId: id, modelId: resolved.modelId, replicas }, 'deployment changed')
+    runner.reconcile()
+    return runner.view()
+  }
+  const remove = async (id: DeploymentId): Promise<DeploymentView> => {
+    const runner = runners.get(id)
+    if (runner === undefined) {
+      throw new ShoalError({
+        code: 'MODEL_UNKNOWN',
+        message: `There is no deployment ${id.slice(0, 80)}.`,
+        remedy: 'List them with: shoal ps',
+      })
+    }
+    await save(id, null)
+    runners.delete(id)
+    const last = runner.view()
+    runner.release()
+    log.info({ deploymentId: id, modelId: last.deployment.modelId }, 'deployment removed')
+    return last
+  }
   tick()
   return {
     list: () => [...runners.values()].map((runner) => runner.view()),
-    async deploy({ model, replicas, contextTokens = null, slots = null }) {
-      const resolved = resolveModel(model, nodes.view())
-      const known = [...runners.values()].find((runner) => runner.deployment().modelId === resolved.modelId)
-      const id = known?.deployment().deploymentId ?? deploymentId(`dep-${randomBytes(4).toString('hex')}`)
-      const deployment: Deployment = { deploymentId: id, ...resolved, replicas, contextTokens, slots }
-      known?.change(deployment)
-      const runner = known ?? add(deployment, clock.nowMs())
-      log.info({ deploymentId: id, modelId: resolved.modelId, replicas }, 'deployment changed')
-      await save()
-      runner.reconcile()
-      return runner.view()
-    },
-    async remove(id) {
-      const runner = runners.get(id)
-      if (runner === undefined) {
-        throw new ShoalError({
-          code: 'MODEL_UNKNOWN',
-          message: `There is no deployment ${id.slice(0, 80)}.`,
-          remedy: 'List them with: shoal ps',
-        })
-      }
-      runners.delete(id)
-      await save()
-      const last = runner.view()
-      runner.release()
-      log.info({ deploymentId: id, modelId: last.deployment.modelId }, 'deployment removed')
-      return last
-    },
+    deploy: (request) => inTurn(() => deploy(request)),
+    remove: (id) => inTurn(() => remove(id)),
     [Symbol.asyncDispose]() {
       closed = true
       cancelTick()

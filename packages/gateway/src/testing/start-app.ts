@@ -3,7 +3,7 @@ import { createFakeLog, type FakeLog } from '@shoal/core/testing'
 import { createMetrics, systemClock } from '@shoal/runtime'
 import { createGatewayApp } from '../app.ts'
 import { type Controller, startController } from '../controller/controller.ts'
-import { createDeploymentStore } from '../controller/deployment-store.ts'
+import { createDeploymentStore, type DeploymentStore } from '../controller/deployment-store.ts'
 import { createDispatcher, type Dispatcher } from '../dispatcher/dispatcher.ts'
 import { createNodeRegistry, type NodeRegistry } from '../nodes/node-registry.ts'
 import type { FakeNode } from './fake-node.ts'
@@ -25,6 +25,8 @@ export interface StartAppOptions {
   readonly queueMax?: number
   readonly bodyBytesMax?: number
   readonly stateDir?: string | null
+  /** In place of the store of `stateDir`. */
+  readonly store?: DeploymentStore
 }
 
 /** The gateway's app over fake nodes, all of them connected. */
@@ -34,6 +36,7 @@ export async function startApp({
   queueMax = 100,
   bodyBytesMax,
   stateDir = null,
+  store: otherStore,
 }: StartAppOptions): Promise<TestApp> {
   const log = createFakeLog()
   const connect = (address: string) => {
@@ -44,7 +47,7 @@ export async function startApp({
   const nodes = createNodeRegistry({ clock, log, connect, random: () => 0.5 })
   const dispatcher = createDispatcher({ ports: { clock, log }, nodes, routing: { queueMax } })
   let draining = false
-  const store = createDeploymentStore(stateDir, log)
+  const store = otherStore ?? createDeploymentStore(stateDir, log)
   const controller = startController({ nodes, clock, log, store, remembered: await store.read() })
   const app = createGatewayApp({
     clock,
