@@ -27,7 +27,7 @@ export async function planLocal(options: PlanLocalOptions, overrides: Partial<Ag
     library,
     corrections: await openCorrections(directories.state, log),
     threads: null,
-    loaded: () => new Map(),
+    loaded: () => [],
   })
   return await planning.planLocal(options)
 }

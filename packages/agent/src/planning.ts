@@ -60,8 +60,8 @@ export interface PlanningDependencies {
   readonly library: ModelLibrary
   readonly corrections: Corrections
   readonly threads: number | null
-  /** What is loaded now. */
-  readonly loaded: () => ReadonlyMap<ModelId, LoadPlan>
+  /** What is in memory now; a model that is replaced may be there twice. */
+  readonly loaded: () => readonly (readonly [ModelId, LoadPlan])[]
 }
 
 /** A file below this share of the free memory fits without a look. */
@@ -69,7 +69,7 @@ const smallShare = 0.25
 
 export function createPlanning({ parts, hub, library, corrections, threads, loaded }: PlanningDependencies): Planning {
   const profileWithout = async (leaving: (id: ModelId) => boolean) => {
-    const plans = [...loaded()]
+    const plans = loaded()
     return profileBeside(await parts.freshProfile(), {
       staying: plans.flatMap(([id, plan]) => (leaving(id) ? [] : [plan])),
       leaving: plans.flatMap(([id, plan]) => (leaving(id) ? [plan] : [])),

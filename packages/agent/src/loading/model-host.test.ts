@@ -257,6 +257,75 @@ describe('leaving', () => {
     await expect(fixture.host.unload(model)).rejects.toMatchObject({ code: 'MODEL_UNKNOWN' })
   })
 
+  test('an unloaded model counts as memory in use until its last request has ended, also beside its successor', async () => {
+    await using fixture = disposable(createHost({ mock: slow }))
+    await fixture.host.load(command, ignore, never)
+    const running = startRequest(fixture.host)
+    await running.started
+    const unloaded = fixture.host.unload(model)
+    expect(fixture.host.plans()).toHaveLength(1)
+    await fixture.host.load(command, ignore, never)
+    expect(fixture.host.plans().map(([id]) => id)).toEqual([model, model])
+    running.abort.abort()
+    await unloaded
+    expect(fixture.host.plans()).toHaveLength(1)
+  })
+
+  test('a load that does not fit beside an unloaded model waits for its end', async () => {
+    const refused = Promise.withResolvers<void>()
+    const fit: LoadSteps['fit'] = async () => {
+      if (fixture.host.plans().length === 0) return fakeLoadPlan({ contextTokens: 256, slots: 2 })
+      refused.resolve()
+      throw new ShoalError({ code: 'MODEL_DOES_NOT_FIT', message: 'there is another' })
+    }
+    await using fixture = disposable(createHost({ mock: slow, fit }))
+    await fixture.host.load(command, ignore, never)
+    await expect(fixture.host.load({ ...command, modelId: modelId('other') }, ignore, never)).rejects.toThrow('there is another')
+    const running = startRequest(fixture.host)
+    await running.started
+    const unloaded = fixture.host.unload(model)
+    const again = fixture.host.load(command, ignore, never)
+    await refused.promise
+    expect(fixture.loads).toEqual(['tiny'])
+    running.abort.abort()
+    await unloaded
+    expect((await again).status).toBe('ready')
+  })
+
+  test('a load that waits for the end of another model is ended by unloading', async () => {
+    let fits = true
+    const refused = Promise.withResolvers<void>()
+    const fit: LoadSteps['fit'] = async () => {
+      if (fits) return fakeLoadPlan({ contextTokens: 256, slots: 2 })
+      refused.resolve()
+      throw new ShoalError({ code: 'MODEL_DOES_NOT_FIT', message: 'there is another' })
+    }
+    await using fixture = disposable(createHost({ mock: slow, fit }))
+    await fixture.host.load(command, ignore, never)
+    fits = false
+    const running = startRequest(fixture.host)
+    await running.started
+    const unloaded = fixture.host.unload(model)
+    const cancelled = expect(fixture.host.load(command, ignore, never)).rejects.toMatchObject({ code: 'CANCELLED' })
+    await refused.promise
+    await fixture.host.unload(model)
+    await cancelled
+    running.abort.abort()
+    await unloaded
+  })
+
+  test('the end of the node ends unloaded models that still answer', async () => {
+    const fixture = createHost({ mock: slow })
+    await fixture.host.load(command, ignore, never)
+    const running = startRequest(fixture.host)
+    await running.started
+    const unloaded = fixture.host.unload(model)
+    await fixture.host[Symbol.asyncDispose]()
+    expect(await running.ended).not.toBeNull()
+    await unloaded
+    expect(fixture.host.plans()).toEqual([])
+  })
+
   test('every change is told', async () => {
     await using fixture = disposable(createHost({ mock: slow }))
     await fixture.host.load(command, ignore, never)

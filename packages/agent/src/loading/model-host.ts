@@ -31,8 +31,8 @@ export interface LoadSteps {
 export interface ModelHost extends AsyncDisposable {
   readonly draining: boolean
   states(): readonly NodeModelState[]
-  /** Plans of the models that are loaded now. */
-  plans(): ReadonlyMap<ModelId, LoadPlan>
+  /** Plans of the models that are in memory now: loaded, or unloaded and finishing their requests. */
+  plans(): readonly (readonly [ModelId, LoadPlan])[]
   /**
    * As `NodeApi.loadModel`. The load belongs to the node: it goes on when the caller has gone (a gateway that restarts asks again and
    * joins), and `unload` ends it.
@@ -56,12 +56,13 @@ export function createModelHost(options: {
   readonly onChange: () => void
 }): ModelHost {
   const entries = new Map<ModelId, ModelEntry>()
+  /** Out of the books and still in memory, each with the promise of its end. */
+  const leaving = new Map<ModelEntry, Promise<void>>()
   const idle = createIdleWaiters(options.clock)
   const memory = createMemoryTurns()
   let draining = false
 
-  const loadedPlans = () =>
-    new Map([...entries].flatMap(([id, { phase, plan }]) => (phase.kind === 'loaded' && plan !== null ? [[id, plan] as const] : [])))
+  const inMemory = () => [...entries.values(), ...leaving.keys()]
   const changed = () => {
     options.onChange()
     idle.check()
@@ -70,6 +71,20 @@ export function createModelHost(options: {
     entry.phase = phase
     for (const listener of entry.listeners) listener()
     changed()
+  }
+
+  /** What does not fit beside models that finish their last requests is tried again whenever one of them has gone. */
+  const fitBesideLeaving = async (entry: ModelEntry, fit: () => Promise<LoadPlan>): Promise<LoadPlan> => {
+    for (;;) {
+      const ends = [...leaving].flatMap(([{ phase }, end]) => (phase.kind === 'loaded' ? [end.catch(() => undefined)] : []))
+      try {
+        return await fit()
+      } catch (error) {
+        if (ends.length === 0 || ShoalError.from(error).code !== 'MODEL_DOES_NOT_FIT') throw error
+      }
+      options.log.info({ modelId: entry.command.modelId }, 'a load waits for the memory of a model that finishes its requests')
+      await abandonable(Promise.race(ends), entry.abort.signal)
+    }
   }
 
   const obtainAndLoad = async (entry: ModelEntry): Promise<NodeModelState> => {
@@ -82,7 +97,7 @@ export function createModelHost(options: {
     onTheWay('loading', 0)
     return await memory.take(async () => {
       checkNotCancelled(entry)
-      const plan = await fit(disk, command)
+      const plan = await fitBesideLeaving(entry, () => fit(disk, command))
       entry.plan = plan
       const spec = { modelId: command.modelId, path: disk.path, options: plan.options }
       const model = await engine.loadModel(spec, (progress) => onTheWay('loading', progress), abort.signal)
@@ -113,7 +128,12 @@ export function createModelHost(options: {
   }
 
   /** Out of the books at once, so that no request is admitted; its memory is free when this resolves. */
-  const release = async (entry: ModelEntry, waitMs: number) => {
+  const release = (entry: ModelEntry, waitMs: number): Promise<void> => {
+    const end = letGo(entry, waitMs).finally(() => leaving.delete(entry))
+    leaving.set(entry, end)
+    return end
+  }
+  const letGo = async (entry: ModelEntry, waitMs: number) => {
     if (entries.get(entry.command.modelId) === entry) entries.delete(entry.command.modelId)
     changed()
     entry.abort.abort()
@@ -136,7 +156,10 @@ export function createModelHost(options: {
       return draining
     },
     states: () => [...entries.values()].map(stateOfEntry),
-    plans: loadedPlans,
+    plans: () =>
+      inMemory().flatMap(({ command, phase, plan }) =>
+        phase.kind === 'loaded' && plan !== null ? [[command.modelId, plan] as const] : [],
+      ),
     async load(command, onProgress, signal) {
       if (draining) throw new ShoalError({ code: 'NODE_DRAINING', message: 'This node is leaving and loads nothing more.' })
       let entry = entries.get(command.modelId)
@@ -165,7 +188,7 @@ export function createModelHost(options: {
     async drain(deadlineMs, signal) {
       draining = true
       changed()
-      const running = () => [...entries.values()].reduce((sum, entry) => sum + entry.running, 0)
+      const running = () => inMemory().reduce((sum, entry) => sum + entry.running, 0)
       return { unfinished: await idle.wait(running, deadlineMs, signal) }
     },
     async generate(request, onEvent, signal) {
@@ -193,7 +216,10 @@ export function createModelHost(options: {
     },
     async [Symbol.asyncDispose]() {
       draining = true
-      await Promise.all([...entries.values()].map((entry) => release(entry, 0)))
+      const left = [...leaving.keys()].map(async ({ phase }) => {
+        if (phase.kind === 'loaded') await phase.model[Symbol.asyncDispose]()
+      })
+      await Promise.all([...left, ...[...entries.values()].map((entry) => release(entry, 0))])
     },
   }
 }
