@@ -52,7 +52,9 @@ export function startAttempt({ job, nodeId, client, request, log, onAnswered }: 
   const failed = (thrown: unknown): AttemptOutcome => {
     if (job.isOver()) return stopReason === null ? 'finished' : 'failed'
     const error = stopReason ?? ShoalError.from(thrown)
-    log.warn({ requestId: request.requestId, nodeId, code: error.code, isFresh: job.isFresh(), err: error }, 'attempt failed')
+    // What the client did wrong is told to the client; the operator can do nothing about it.
+    const level = error.row.http < 500 ? 'debug' : 'warn'
+    log[level]({ requestId: request.requestId, nodeId, code: error.code, isFresh: job.isFresh(), err: error }, 'attempt failed')
     job.lastError = error
     if (job.isFresh() && error.row.retry === 'other-node') return refusals.has(error.code) ? 'refused' : 'failed-other-node'
     job.fail(error)

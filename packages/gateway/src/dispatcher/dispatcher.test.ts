@@ -297,3 +297,14 @@ test('closing ends what waits and what runs with an explicit error', async () =>
   await settle()
   expect(fake.running).toBe(0)
 })
+
+test.each([
+  ['CONTEXT_LENGTH_EXCEEDED', 'debug'],
+  ['ENGINE_STUCK', 'warn'],
+] as const)('an attempt that ends with %s is a line at level %s', async (code, level) => {
+  const fake = node('a')
+  fake.generate = () => Promise.reject(new ShoalError({ code, message: 'no' }))
+  await using cluster = await startCluster([fake])
+  await expect(cluster.ask().answer).rejects.toMatchObject({ code })
+  expect(cluster.log.entries.filter(({ message }) => message === 'attempt failed')).toMatchObject([{ level, fields: { code } }])
+})
