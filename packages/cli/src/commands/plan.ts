@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { type InvalidModelFile, planLocal } from '@shoal/agent'
+import { type InvalidModelFile, type LocalPlan, planLocal, startOf } from '@shoal/agent'
 import { ShoalError } from '@shoal/core'
 import { type CandidatePlan, resolveModelName } from '@shoal/planner'
 import { systemClock } from '@shoal/runtime'
@@ -17,7 +17,7 @@ export interface PlanOptions extends GlobalOptions {
 
 /** `shoal plan [MODEL]`: what this machine should serve, and for every other candidate why not; with a model, its terms one by one. */
 export async function runPlan(model: string | undefined, options: PlanOptions): Promise<void> {
-  const { profile, choice, invalidFiles } = await planLocal({
+  const plan = await planLocal({
     directories: await directoriesOf(options),
     log: logOf(options, 'plan'),
     clock: systemClock,
@@ -27,22 +27,29 @@ export async function runPlan(model: string | undefined, options: PlanOptions): 
     withCatalog: true,
     model: model ?? null,
   })
+  const { choice, invalidFiles } = plan
   if (model !== undefined) return printTerms(findPlan(choice.plans, { model, invalidFiles }), options)
   for (const { path, reason } of invalidFiles) process.stderr.write(`shoal: ${path} is left out: ${reason}\n`)
-  const { bandwidthBytesPerSecond } = profile.memory
   printRows({
     kind: options.output,
     value: { chosen: choice.chosen, smallestFitting: choice.smallestFitting, plans: choice.plans },
     head: ['', 'model', 'verdict', 'needs (est.)', 'speed (est.)', 'why'],
-    rows: choice.plans.map((plan) => [plan === choice.chosen ? '*' : '', plan.candidate.modelId, ...describe(plan), plan.reason]),
+    rows: choice.plans.map((each) => [each === choice.chosen ? '*' : '', each.candidate.modelId, ...describe(each), each.reason]),
     whenEmpty: 'There is no candidate.',
   })
-  if (options.output === 'table') {
-    const chosen =
-      choice.chosen === null ? 'Nothing fits this machine.' : `* ${choice.chosen.candidate.modelId}: what this machine would serve.`
-    const speed = bandwidthBytesPerSecond === null ? ' The memory bandwidth is unknown, so no speed can be predicted.' : ''
-    process.stdout.write(`\n${chosen}${speed}\n`)
-  }
+  if (options.output === 'table') process.stdout.write(`\n${summarise(plan)}\n`)
+}
+
+function summarise(plan: LocalPlan): string {
+  const { chosen } = plan.choice
+  const start = startOf(plan)
+  return [
+    chosen === null ? 'Nothing fits this machine.' : `* ${chosen.candidate.modelId}: the best this machine could have.`,
+    start === null ? 'shoal up would serve the demo model.' : `shoal up would serve ${start.modelId}: ${start.reason}.`,
+    ...(plan.profile.memory.bandwidthBytesPerSecond === null
+      ? ['The memory bandwidth is unknown, so speeds on the CPU cannot be predicted.']
+      : []),
+  ].join('\n')
 }
 
 function describe(plan: CandidatePlan): [string, string, string] {
