@@ -17,9 +17,18 @@ test.each(['192.168.1.4', 'nas.local:7412', '[fe80::1]:7412'])('the peer %s need
 
 test('of a candidate only the addresses that may be talked to are tried', () => {
   const log = createFakeLog()
-  expect(createCandidateFilter({ insecureLan: true, log })([agent])).toEqual([{ key: 'mdns n1', addresses: agent.addresses }])
-  expect(createCandidateFilter({ insecureLan: false, log })([agent])).toEqual([{ key: 'mdns n1', addresses: ['[::1]:7412'] }])
+  expect(createCandidateFilter({ insecureLan: true, log })([agent])).toEqual([
+    { key: 'mdns n1', addresses: agent.addresses, isNamed: false },
+  ])
+  expect(createCandidateFilter({ insecureLan: false, log })([agent])).toEqual([
+    { key: 'mdns n1', addresses: ['[::1]:7412'], isNamed: false },
+  ])
   expect(log.entries).toEqual([])
+})
+
+test('a peer is known as one a person named', () => {
+  const peer = { ...agent, instance: null, source: 'static' as const }
+  expect(createCandidateFilter({ insecureLan: true, log: createFakeLog() })([peer])).toMatchObject([{ isNamed: true }])
 })
 
 test("an agent that may not be talked to is named once; gateways are none of the registry's business", () => {

@@ -32,7 +32,7 @@ export function createCandidateFilter({ insecureLan, log }: CandidateFilterOptio
       if (role !== 'agent') continue
       const key = `${source} ${instance ?? addresses.join()}`
       const allowed = addresses.filter(isAllowed)
-      if (allowed.length > 0) chosen.push({ key, addresses: allowed })
+      if (allowed.length > 0) chosen.push({ key, addresses: allowed, isNamed: source === 'static' })
       else if (!named.has(key)) {
         named.add(key)
         log.warn({ instance, addresses }, 'found an agent on another machine; it is not used without --insecure-lan')

@@ -175,3 +175,15 @@ test('an agent of another protocol version is left out, with the reason in the l
   expect(names(registry)).toEqual([])
   expect(log.entries.filter(({ fields }) => String(fields.reason).includes('version 99'))).toHaveLength(1)
 })
+
+test.each([
+  [true, 'warn'],
+  [false, 'info'],
+])('a candidate that nobody answers at (named by a person: %s) is one line at level %s', async (isNamed, level) => {
+  const clock = createManualClock()
+  const { registry, log } = createTestRegistry([], clock)
+  await using _registry = registry
+  registry.setCandidates([{ ...candidate('10.0.0.9:7412'), isNamed }])
+  await pass(clock, 20_000)
+  expect(log.entries).toMatchObject([{ level, fields: { addresses: ['10.0.0.9:7412'], reason: 'nothing listens at 10.0.0.9:7412' } }])
+})

@@ -11,6 +11,8 @@ export interface NodeCandidate {
   readonly key: string
   /** `host:port`, best first. */
   readonly addresses: readonly string[]
+  /** A person named it, and wants to hear when nobody is there. */
+  readonly isNamed?: boolean
 }
 
 /** Keeps one candidate connected: finds an address that answers, holds the connection, and tries again after a loss. */
@@ -46,7 +48,8 @@ export function startNodeRunner({ candidate: first, ports, hold }: NodeRunnerOpt
   let isRetired = false
   let failures = 0
   let namedMs = clock.nowMs()
-  let lastReason = ''
+  /** Why it did not work since it last did: each reason is told once, however they alternate. */
+  const told = new Set<string>()
   let wake = () => {}
 
   /** Returns the pause before the next attempt. */
@@ -57,7 +60,7 @@ export function startNodeRunner({ candidate: first, ports, hold }: NodeRunnerOpt
         checkVersion(answer)
         const held = await hold(answer, stopped.signal)
         failures = 0
-        lastReason = ''
+        told.clear()
         namedMs = clock.nowMs()
         if (!held) return standbyMs
       } finally {
@@ -65,8 +68,11 @@ export function startNodeRunner({ candidate: first, ports, hold }: NodeRunnerOpt
       }
     } catch (thrown) {
       const reason = ShoalError.from(thrown).message
-      if (reason !== lastReason) log.info({ addresses: candidate.addresses, reason }, 'no agent to work with there; trying again')
-      lastReason = reason
+      if (!told.has(reason) && !stopped.signal.aborted) {
+        told.add(reason)
+        const level = candidate.isNamed === true ? 'warn' : 'info'
+        log[level]({ addresses: candidate.addresses, reason }, 'no agent to work with there; trying again')
+      }
     }
     failures++
     return sizeBackOffMs({ failures, ageMs: clock.nowMs() - namedMs, random })
