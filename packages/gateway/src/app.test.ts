@@ -344,6 +344,7 @@ test('models: loaded, on their way, and only on disk; ids with slashes can be as
     ['loading', { value: 'loading' }, null],
     ['on-disk', { value: 'unloaded' }, null],
     ['org/m:Q4', { value: 'loaded' }, 4096],
+    ['auto', { value: 'loaded' }, null],
   ])
   const one = await gateway.app.request('/v1/models/org/m:Q4')
   expect(await one.json()).toMatchObject({ id: 'org/m:Q4', object: 'model', owned_by: 'shoal' })
@@ -351,6 +352,15 @@ test('models: loaded, on their way, and only on disk; ids with slashes can be as
   expect((await gateway.app.request('/v1/models/nope')).status).toBe(404)
   const error = await errorOf(await gateway.chat({ ...base, model: 'on-disk' }))
   expect(error.message).toContain('Load it with: shoal deploy on-disk')
+})
+
+test('auto is a model while something can answer for it', async () => {
+  const fake = createFakeNode({ id: 'a', models: [modelState('m', { status: 'loading' })] })
+  await using gateway = await startApp({ nodes: [fake] })
+  const ask = () => gateway.app.request('/v1/models/auto')
+  expect((await ask()).status).toBe(404)
+  fake.report({ models: [modelState('m')] })
+  expect(await (await ask()).json()).toMatchObject({ id: 'auto', object: 'model', owned_by: 'shoal' })
 })
 
 test('health: alive always, ready when a model can answer, and not once the gateway goes down', async () => {

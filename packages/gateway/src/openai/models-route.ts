@@ -7,7 +7,7 @@ interface ModelBody {
   readonly object: 'model'
   readonly created: number
   readonly owned_by: string
-  /** Tokens a request may use; null while no node has it loaded. */
+  /** Tokens a request may use; null while no node has it loaded, and for `auto`, which may be another model tomorrow. */
   readonly context_length: number | null
   readonly status: { readonly value: 'loaded' | 'loading' | 'unloaded' }
 }
@@ -18,7 +18,10 @@ export interface ModelsRouteOptions {
   readonly created: number
 }
 
-/** `GET /v1/models`: what is loaded, what is on its way, and what lies in the nodes' models folders. */
+/**
+ * `GET /v1/models`: what is loaded, what is on its way, what lies in the nodes' models folders, and `auto` while something can answer for it:
+ * clients check a name here before they use it, or let people choose from this list.
+ */
 export function createModelsRoute({ view, created }: ModelsRouteOptions) {
   return (context: HttpContext): Response => context.json({ object: 'list', data: [...collectModels(view(), created).values()] })
 }
@@ -33,7 +36,7 @@ export function createModelRoute({ view, created }: ModelsRouteOptions) {
   }
 }
 
-/** A model's best state on any node wins; a model known only as a file can be loaded. Sorted by id. */
+/** A model's best state on any node wins; a model known only as a file can be loaded. Sorted by id, `auto` last. */
 function collectModels(view: ClusterView, created: number): ReadonlyMap<string, ModelBody> {
   const models = new Map<string, ModelBody>()
   const put = (id: string, value: ModelBody['status']['value'], contextLength: number | null) => {
@@ -48,7 +51,12 @@ function collectModels(view: ClusterView, created: number): ReadonlyMap<string, 
       else put(modelId, status === 'failed' ? 'unloaded' : 'loading', null)
     }
   }
-  return new Map([...models].sort(([a], [b]) => (a < b ? -1 : 1)))
+  const sorted = new Map([...models].sort(([a], [b]) => (a < b ? -1 : 1)))
+  if ([...models.values()].some(({ status }) => status.value === 'loaded')) {
+    sorted.delete('auto')
+    sorted.set('auto', { id: 'auto', object: 'model', created, owned_by: 'shoal', context_length: null, status: { value: 'loaded' } })
+  }
+  return sorted
 }
 
 const order = { unloaded: 0, loading: 1, loaded: 2 }
