@@ -34,7 +34,15 @@ export {
 export { createRoutingTable, type RoutingTable } from './routing/routing-table.ts'
 export { step } from './routing/step.ts'
 export { byPreference, type Candidate, catalogCandidates, localCandidate, mergeCandidates } from './sizing/candidates.ts'
-export { type CandidatePlan, type ChoiceKind, chooseAmong, chooseModel, type ModelChoice, type ModelQuery, type Verdict } from './sizing/choose-model.ts'
+export {
+  type CandidatePlan,
+  type ChoiceKind,
+  chooseAmong,
+  chooseModel,
+  type ModelChoice,
+  type ModelQuery,
+  type Verdict,
+} from './sizing/choose-model.ts'
 export {
   applyCorrection,
   type Comparison,
@@ -48,7 +56,7 @@ export { explainSizing } from './sizing/explain-sizing.ts'
 export { formatBytes } from './sizing/format-bytes.ts'
 export { gpuBandwidthBytesPerSecond } from './sizing/gpu-bandwidth.ts'
 export { type GpuBudget, type MemoryBudget, memoryBudget } from './sizing/memory-budget.ts'
-export type { LoadShape, MemoryTerm, TermName, TermSource } from './sizing/memory-terms.ts'
+export { isHeadroom, type LoadShape, type MemoryTerm, type TermName, type TermSource } from './sizing/memory-terms.ts'
 export { dimensionsOfEntry, dimensionsOfManifest, type ModelDimensions } from './sizing/model-dimensions.ts'
 export type { Device, MemoryEstimate } from './sizing/planned-terms.ts'
 export { effectiveBandwidth, predictSpeed, type Speed, type SpeedQuery } from './sizing/predict-speed.ts'

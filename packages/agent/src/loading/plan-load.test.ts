@@ -117,6 +117,13 @@ describe('the machine beside other models', () => {
     expect(memory.availableBytes).toBe(10 * gibibyte + anonymous)
   })
 
+  test('a model that leaves gives back no checkpoints: nobody knows whether it has any', () => {
+    const hybrid = fakeLoadPlan({ contextTokens: 8192, slots: 4 }, { ...manifest, recurrentStateBytesPerSequence: 50e6 })
+    expect(hybrid.sizing.terms.map((term) => term.name)).toContain('checkpoints')
+    const { memory } = profileBeside(machine(10), { staying: [], leaving: [hybrid] })
+    expect(memory.availableBytes).toBe(10 * gibibyte + anonymous + 4 * 50e6)
+  })
+
   test('never more than the limit, never less than nothing', () => {
     expect(profileBeside(machine(31.9), { staying: [], leaving: [other] }).memory.availableBytes).toBe(32 * gibibyte)
     expect(profileBeside(machine(1), { staying: [other], leaving: [] }).memory.availableBytes).toBe(0)

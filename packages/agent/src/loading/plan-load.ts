@@ -4,12 +4,14 @@ import {
   correctionKey,
   dimensionsOfManifest,
   explainSizing,
+  isHeadroom,
   type LoadShape,
   type MemoryEstimate,
   memoryBudget,
   type Sizing,
   shapesToTry,
   sizeModel,
+  type TermName,
 } from '@shoal/planner'
 import type { LoadPlan } from './load-ports.ts'
 
@@ -98,8 +100,8 @@ export function profileBeside(
   return { ...profile, memory: { ...memory, availableBytes }, gpus: giveBack(gpus, freedVram) }
 }
 
-function bytesOf(sizing: Sizing, memory: 'ram' | 'vram', counts: (name: string) => boolean): number {
-  const matching = sizing.terms.filter((term) => term.memory === memory && term.name !== 'reserve' && counts(term.name))
+function bytesOf(sizing: Sizing, memory: 'ram' | 'vram', counts: (name: TermName) => boolean): number {
+  const matching = sizing.terms.filter((term) => term.memory === memory && !isHeadroom(term.name) && counts(term.name))
   return matching.reduce((total, term) => total + (term.bytes ?? 0), 0)
 }
 

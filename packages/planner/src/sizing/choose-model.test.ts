@@ -54,7 +54,7 @@ describe('chooseModel', () => {
     expect(new Set(choice.plans.map((plan) => plan.verdict))).toEqual(new Set(['good', 'slow', 'size-unknown', 'does-not-fit']))
     expect(planOf(choice, 'unsloth/Qwen3.5-27B-GGUF:Q4_K_M')).toMatchObject({
       verdict: 'does-not-fit',
-      reason: 'needs 17 GiB of RAM for 1 x 4096 tokens, 14 GiB are free: too little for the weights',
+      reason: 'needs 18 GiB of RAM for 1 x 4096 tokens, 14 GiB are free: too little for the weights',
     })
     expect(planOf(choice, 'unsloth/Qwen3.5-9B-GGUF:Q4_K_M')?.reason).toBe(
       'takes 7.1 GiB of RAM for 4 x 8192 tokens, but only about 6.3 tokens per second of the 8 wanted',

@@ -4,6 +4,7 @@ import type { MemoryTerm } from './memory-terms.ts'
 
 const terms: readonly MemoryTerm[] = [
   { name: 'reserve', memory: 'ram', bytes: 500, source: 'estimate' },
+  { name: 'checkpoints', memory: 'ram', bytes: 700, source: 'estimate' },
   { name: 'runtime', memory: 'ram', bytes: 100, source: 'estimate' },
   { name: 'weights', memory: 'ram', bytes: 1000, source: 'exact' },
   { name: 'kvCache', memory: 'ram', bytes: 300, source: 'exact' },
@@ -13,7 +14,7 @@ const measured = (residentBytes: number | null, vramBytes: number | null = 0) =>
 const separate = { unifiedMemory: false }
 
 describe('comparing plan and measurement', () => {
-  it('counts all terms but the reserve, and warns beyond 10 %', () => {
+  it('counts all terms but the headroom, and warns beyond 10 %', () => {
     expect(compareWithMeasured(terms, measured(1500), separate)).toMatchObject({
       plannedBytes: 1500,
       ratio: 1,
@@ -49,13 +50,13 @@ describe('comparing plan and measurement', () => {
 })
 
 describe('what is learned', () => {
-  it('makes the same plan come out as measured the next time, and leaves exact sizes and the reserve alone', () => {
+  it('makes the same plan come out as measured the next time, and leaves exact sizes and the headroom alone', () => {
     const first = compareWithMeasured(terms, measured(1600), separate)
     if (first === null) throw new Error('not measured')
     const correction = learnMemory(null, first)
     const corrected = applyCorrection(terms, correction)
-    expect(corrected.map((term) => term.bytes)).toEqual([500, 150, 1000, 300, 150])
-    expect(corrected.map((term) => term.source)).toEqual(['estimate', 'measured', 'exact', 'exact', 'measured'])
+    expect(corrected.map((term) => term.bytes)).toEqual([500, 700, 150, 1000, 300, 150])
+    expect(corrected.map((term) => term.source)).toEqual(['estimate', 'estimate', 'measured', 'exact', 'exact', 'measured'])
     const second = compareWithMeasured(corrected, measured(1600), separate)
     expect(second).toMatchObject({ ratio: 1, estimateRatio: 1 })
     expect(second && learnMemory(correction, second).estimateRatio).toBe(1.5)

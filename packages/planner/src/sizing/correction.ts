@@ -1,5 +1,5 @@
 import type { LoadedFacts } from '@shoal/core'
-import type { MemoryTerm } from './memory-terms.ts'
+import { isHeadroom, type MemoryTerm } from './memory-terms.ts'
 
 /** What loads and runs of an architecture on a backend of this node have taught; null = nothing yet. */
 export interface Correction {
@@ -21,7 +21,7 @@ export function applyCorrection(terms: readonly MemoryTerm[], correction: Correc
   const ratio = correction?.estimateRatio ?? null
   if (ratio === null) return terms
   return terms.map((term) =>
-    term.source === 'estimate' && term.name !== 'reserve' && term.bytes !== null
+    term.source === 'estimate' && !isHeadroom(term.name) && term.bytes !== null
       ? { ...term, bytes: Math.round(term.bytes * ratio), source: 'measured' }
       : term,
   )
@@ -52,7 +52,7 @@ export function compareWithMeasured(
   facts: Pick<LoadedFacts, 'residentBytes' | 'vramBytes'>,
   options: { readonly unifiedMemory: boolean },
 ): Comparison | null {
-  const counted = terms.filter((term) => term.name !== 'reserve')
+  const counted = terms.filter((term) => !isHeadroom(term.name))
   if (facts.residentBytes === null || counted.some((term) => term.bytes === null)) return null
   const total = (matching: readonly MemoryTerm[]) => matching.reduce((bytes, term) => bytes + (term.bytes ?? 0), 0)
   const plannedBytes = total(counted)

@@ -10,6 +10,7 @@ const termWords: Readonly<Record<TermName, string>> = {
   compute: 'the compute buffers',
   kvCache: 'the KV cache',
   engine: 'KV cache and compute buffers',
+  checkpoints: 'checkpoints of the recurrent state',
 }
 
 /** One sentence a person can read: what fits where, or what is missing. */

@@ -5,8 +5,12 @@ import type { ModelDimensions } from './model-dimensions.ts'
  * - weights, kvCache, recurrentState, compute: the model's
  * - runtime: of the child process itself
  * - engine: KV cache, state and compute buffers together, where the engine's own estimate of the real header was given
+ * - checkpoints: copies of recurrent state that the engine keeps between turns; there are none right after a load
  */
-export type TermName = 'reserve' | 'runtime' | 'weights' | 'recurrentState' | 'compute' | 'kvCache' | 'engine'
+export type TermName = 'reserve' | 'runtime' | 'weights' | 'recurrentState' | 'compute' | 'kvCache' | 'engine' | 'checkpoints'
+
+/** Room that a fit needs and a load does not take: not in what is planned for the load, nor in what is measured after it. */
+export const isHeadroom = (name: TermName): boolean => name === 'reserve' || name === 'checkpoints'
 
 /**
  * - exact: follows from sizes of tensors
@@ -47,6 +51,14 @@ export function kvCacheBytes(dimensions: ModelDimensions, { contextTokens, slots
 export function recurrentStateBytes(dimensions: ModelDimensions, { slots }: LoadShape): number | null {
   const perSequence = dimensions.recurrentStateBytesPerSequence
   return perSequence === null ? null : perSequence * slots
+}
+
+/** At most so many per slot, as the engine is told (engine/design.md). */
+const checkpointsMax = 2
+
+/** Recurrent state cannot roll back, so the engine keeps copies of it where a next turn may go on. In RAM, wherever the layers are. */
+export function checkpointBytes(dimensions: ModelDimensions, { slots }: LoadShape): number {
+  return checkpointsMax * (dimensions.recurrentStateBytesPerSequence ?? 0) * slots
 }
 
 /** For a model of which the catalog does not know it: the largest in use. */

@@ -1,5 +1,6 @@
 import type { MemoryBudget } from './memory-budget.ts'
 import {
+  checkpointBytes,
   computeBytes,
   kvCacheBytes,
   type LoadShape,
@@ -40,6 +41,12 @@ export function reserveTerms(budget: MemoryBudget, place: Place): MemoryTerm[] {
   const ram: MemoryTerm = { name: 'reserve', memory: 'ram', bytes: budget.ramReserveBytes, source: 'estimate' }
   if (place.device === 'cpu' || budget.gpu === null || place.unified) return [ram]
   return [ram, { name: 'reserve', memory: 'vram', bytes: budget.gpu.vramReserveBytes, source: 'estimate' }]
+}
+
+/** None where the state is unknown: then a term of its own says so. */
+export function checkpointTerms(query: LoadShape & { readonly dimensions: ModelDimensions }): MemoryTerm[] {
+  const bytes = checkpointBytes(query.dimensions, query)
+  return bytes === 0 ? [] : [term('checkpoints', 'ram', bytes, 'estimate')]
 }
 
 /** All terms by the formulas of memory-terms.ts. */

@@ -4,6 +4,7 @@ import { findCatalogEntry } from '../catalog/catalog.ts'
 import { gibibyte, machine, manifest } from '../testing/fixtures.ts'
 import { explainSizing } from './explain-sizing.ts'
 import { memoryBudget } from './memory-budget.ts'
+import { isHeadroom } from './memory-terms.ts'
 import { dimensionsOfEntry, dimensionsOfManifest, type ModelDimensions } from './model-dimensions.ts'
 import { type Sizing, sizeModel } from './size-model.ts'
 
@@ -50,7 +51,7 @@ describe('on a CPU', () => {
     expect(bytesOf(sizing, 'weights')).toBe(5_680_522_464)
     expect(bytesOf(sizing, 'kvCache')).toBe(32_768 * 8192 * 4)
     expect(bytesOf(sizing, 'recurrentState')).toBe(52_690_944 * 4)
-    const sum = sizing.terms.filter((term) => term.name !== 'reserve').reduce((total, term) => total + (term.bytes ?? 0), 0)
+    const sum = sizing.terms.filter((term) => !isHeadroom(term.name)).reduce((total, term) => total + (term.bytes ?? 0), 0)
     expect(sizing.plannedBytes).toEqual({ ram: sum, vram: 0, total: sum })
     expect(explainSizing(sizing)).toBe('takes 7.1 GiB of RAM for 4 x 8192 tokens')
   })
@@ -63,7 +64,21 @@ describe('on a CPU', () => {
     expect(limitAt(8.5)).toBeNull()
     const sizing = sizeModel({ dimensions: nineB, budget: memoryBudget(machine({ gibibytes: 16, freeGibibytes: 7.5 })), ...shape })
     expect(sizing.fits).toBe(false)
-    expect(explainSizing(sizing)).toBe('needs 7.9 GiB of RAM for 4 x 8192 tokens, 7.5 GiB are free: too little for the KV cache')
+    expect(explainSizing(sizing)).toBe('needs 8.3 GiB of RAM for 4 x 8192 tokens, 7.5 GiB are free: too little for the KV cache')
+  })
+
+  it('leaves room for two checkpoints of the recurrent state per slot, which are not there after the load', () => {
+    const sizeIn = (freeGibibytes: number, dimensions = nineB) =>
+      sizeModel({ dimensions, budget: memoryBudget(machine({ gibibytes: 16, freeGibibytes })), ...shape })
+    const sizing = sizeIn(12)
+    expect(bytesOf(sizing, 'checkpoints')).toBe(2 * 52_690_944 * 4)
+    const neededGibibytes = sizing.terms.reduce((total, term) => total + (term.bytes ?? 0), 0) / gibibyte
+    expect(sizeIn(neededGibibytes + 0.01)).toMatchObject({ fits: true, plannedBytes: sizing.plannedBytes })
+    const tooSmall = sizeIn(neededGibibytes - 0.01)
+    expect(tooSmall).toMatchObject({ fits: false, limitingTerm: 'checkpoints' })
+    expect(explainSizing(tooSmall)).toMatch(/too little for checkpoints of the recurrent state$/)
+    const plain = dimensionsOfManifest(manifest())
+    expect(sizeIn(12, plain).terms.map((term) => term.name)).not.toContain('checkpoints')
   })
 
   it('does not say that a model fits whose KV cache nobody knows, but says that its weights do not', () => {
@@ -133,6 +148,7 @@ describe("the engine's estimate", () => {
     expect(bytesOf(sizing, 'weights')).toBe(5e9)
     expect(bytesOf(sizing, 'engine')).toBe(3e9 - 4 * 512 * 248_320)
     expect(sizing.terms.map((term) => term.name)).not.toContain('kvCache')
+    expect(bytesOf(sizing, 'checkpoints')).toBe(2 * 52_690_944 * 4)
     const other = sizeModel({ dimensions: nineB, budget, ...shape, slots: 1, estimates: [estimate] })
     expect(bytesOf(other, 'kvCache')).toBe(32_768 * 8192)
   })

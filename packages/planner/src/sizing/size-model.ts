@@ -1,8 +1,24 @@
 import { applyCorrection, type Correction } from './correction.ts'
 import type { GpuBudget, MemoryBudget } from './memory-budget.ts'
-import { computeBytes, kvCacheBytes, type LoadShape, type MemoryTerm, recurrentStateBytes, type TermName } from './memory-terms.ts'
+import {
+  computeBytes,
+  isHeadroom,
+  kvCacheBytes,
+  type LoadShape,
+  type MemoryTerm,
+  recurrentStateBytes,
+  type TermName,
+} from './memory-terms.ts'
 import type { ModelDimensions } from './model-dimensions.ts'
-import { type Device, estimatedTerms, formulaTerms, type MemoryEstimate, type Place, reserveTerms } from './planned-terms.ts'
+import {
+  checkpointTerms,
+  type Device,
+  estimatedTerms,
+  formulaTerms,
+  type MemoryEstimate,
+  type Place,
+  reserveTerms,
+} from './planned-terms.ts'
 
 export interface SizingQuery extends LoadShape {
   readonly dimensions: ModelDimensions
@@ -31,7 +47,7 @@ export interface Sizing extends LoadShape {
   /** What `limitingTerm` ran out of. */
   readonly limitingMemory: 'ram' | 'vram' | null
   readonly budgetBytes: { readonly ram: number; readonly vram: number | null }
-  /** Without the reserve; null = unknown. */
+  /** What the load takes: without the reserve and the checkpoints to come; null = unknown. */
   readonly plannedBytes: { readonly ram: number | null; readonly vram: number | null; readonly total: number | null }
 }
 
@@ -81,7 +97,7 @@ function sizeWith(query: SizingQuery, gpuLayers: number): Sizing {
   const correction = query.correctionOf?.(backend) ?? null
   const estimate = query.estimates?.find((each) => matches(each, query, gpuLayers))
   const raw = estimate === undefined ? formulaTerms(query, place) : estimatedTerms(dimensions, estimate, place)
-  const terms = [...reserveTerms(budget, place), ...applyCorrection(raw, correction)]
+  const terms = [...reserveTerms(budget, place), ...applyCorrection(raw, correction), ...checkpointTerms(query)]
   const limit = findLimit(terms, budget, place)
   return {
     contextTokens: query.contextTokens,
@@ -110,7 +126,7 @@ function findLimit(terms: readonly MemoryTerm[], budget: MemoryBudget, place: Pl
       continue
     }
     left[each.memory] -= each.bytes
-    if (unified !== null && each.name !== 'reserve' && each.name !== 'runtime') unified -= each.bytes
+    if (unified !== null && !isHeadroom(each.name) && each.name !== 'runtime') unified -= each.bytes
     if (left[each.memory] < 0 || (unified !== null && unified < 0)) return each
   }
   return unknown
@@ -119,7 +135,7 @@ function findLimit(terms: readonly MemoryTerm[], budget: MemoryBudget, place: Pl
 function sum(terms: readonly MemoryTerm[], memory: 'ram' | 'vram'): number | null {
   let total: number | null = 0
   for (const each of terms) {
-    if (each.memory === memory && each.name !== 'reserve') total = addKnown(total, each.bytes)
+    if (each.memory === memory && !isHeadroom(each.name)) total = addKnown(total, each.bytes)
   }
   return total
 }
