@@ -78,6 +78,15 @@ describe('chooseModel', () => {
     expect(choice.smallestFitting).toBeNull()
   })
 
+  it('says when a context is cut to what the model was trained for, and only then', () => {
+    const reasonFor = (contextTokensWanted: number, freeGibibytes = 14) =>
+      choose({ gibibytes: 16, freeGibibytes }, { candidates: [local('own', { contextTokensTrained: 16_384 })], contextTokensWanted })
+        .plans[0]?.reason
+    expect(reasonFor(32_768)).toMatch(/for 4 x 16384 tokens \(trained for 16384 tokens, so 16384\), about/)
+    expect(reasonFor(16_384)).not.toContain('trained')
+    expect(reasonFor(32_768, 2.6)).not.toContain('trained')
+  })
+
   it('never takes an unknown speed for a fast one', () => {
     const choice = choose({ gibibytes: 64, bandwidth: null })
     expect(choice.kind).toBe('speed-unknown')

@@ -114,7 +114,7 @@ function judge(options: {
   readonly speed: Speed
 }): Pick<CandidatePlan, 'verdict' | 'reason'> {
   const { query, candidate, sizing, speed } = options
-  const size = explainSizing(sizing)
+  const size = `${explainSizing(sizing)}${explainCut(options)}`
   if (sizing.fits === null) return { verdict: 'size-unknown', reason: size }
   if (!sizing.fits) return { verdict: 'does-not-fit', reason: size }
   const diskBytes = query.profile.disk?.freeBytes ?? null
@@ -134,6 +134,22 @@ function judge(options: {
     return { verdict: 'good', reason: `${size}, at least ${tokensPerSecondAtLeast.toFixed(0)} tokens per second` }
   }
   return { verdict: 'speed-unknown', reason: `${size}; how fast is unknown` }
+}
+
+/** A context that was asked for and is longer than the model was trained for is cut, which nobody should have to guess. */
+function explainCut({
+  query,
+  candidate,
+  sizing,
+}: {
+  readonly query: ModelQuery
+  readonly candidate: Candidate
+  readonly sizing: Sizing
+}): string {
+  const trained = candidate.dimensions.contextTokensTrained
+  const wanted = query.contextTokensWanted ?? shapeDefault.contextTokens
+  if (trained === null || wanted <= trained || sizing.contextTokens !== trained) return ''
+  return ` (trained for ${trained} tokens, so ${trained})`
 }
 
 /** Neither a demo nor, where others are ranked, a model nobody knows the quality of. */
