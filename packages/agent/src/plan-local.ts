@@ -20,6 +20,7 @@ export async function planLocal(options: PlanLocalOptions, overrides: Partial<Ag
     log,
     readManifest: parts.readManifest,
     hashFile: parts.hashFile,
+    invalidFileLevel: 'debug',
   })
   const planning = createPlanning({
     parts,

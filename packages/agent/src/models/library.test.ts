@@ -6,7 +6,7 @@ import { type ModelManifest, modelId, ShoalError } from '@shoal/core'
 import { createFakeLog, type FakeLog } from '@shoal/core/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { fakeManifest } from '../testing/fake-manifest.ts'
-import { openModelLibrary } from './library.ts'
+import { type ModelLibraryOptions, openModelLibrary } from './library.ts'
 
 let root: string
 let log: FakeLog
@@ -22,7 +22,7 @@ afterEach(() => rm(root, { recursive: true, force: true }))
 async function readManifest(file: string): Promise<ModelManifest> {
   reads.push(path.relative(root, file))
   const content = await readFile(file, 'utf8')
-  if (content.startsWith('broken')) throw new ShoalError({ code: 'MODEL_FILE_INVALID', message: 'offsets lie outside the file' })
+  if (content.startsWith('broken')) throw new ShoalError({ code: 'MODEL_FILE_INVALID', message: `${file}: offsets lie outside the file` })
   return fakeManifest({ fileBytes: content.length })
 }
 
@@ -31,13 +31,14 @@ const hashFile = async (file: string) =>
     .update(await readFile(file))
     .digest('hex')
 
-const open = (hash = hashFile) =>
+const open = (hash = hashFile, more: Partial<ModelLibraryOptions> = {}) =>
   openModelLibrary({
     modelsDirectory: path.join(root, 'models'),
     cacheDirectory: path.join(root, 'cache'),
     log,
     readManifest,
     hashFile: hash,
+    ...more,
   })
 
 async function put(relative: string, content = 'good'): Promise<string> {
@@ -94,6 +95,14 @@ describe('model library', () => {
     expect(idsOf(await library.refresh())).toEqual(['good'])
     expect(library.invalidFiles).toEqual([{ path: path.join(root, 'models/bad.gguf'), reason: 'offsets lie outside the file' }])
     expect(log.entries.filter((entry) => entry.level === 'warn')).toHaveLength(1)
+  })
+
+  test('a broken file is told by the log or by the caller, as the caller wishes', async () => {
+    await put('bad.gguf', 'broken')
+    const library = await open(hashFile, { invalidFileLevel: 'debug' })
+    await library.refresh()
+    expect(library.invalidFiles).toHaveLength(1)
+    expect(log.entries.map((entry) => entry.level)).toEqual(['debug'])
   })
 
   test('an unchanged header is not read again, by a later run either; a changed one is', async () => {

@@ -37,10 +37,12 @@ export interface ModelLibraryOptions {
   /** Header of the file set that starts at `file`, checked; rejects with MODEL_FILE_INVALID. */
   readonly readManifest: (file: string) => Promise<ModelManifest>
   readonly hashFile: (file: string, signal: AbortSignal) => Promise<string>
+  /** How loudly the log tells of a file that cannot be used; `debug` where the caller shows `invalidFiles` itself. Default `warn`. */
+  readonly invalidFileLevel?: 'warn' | 'debug'
 }
 
 export async function openModelLibrary(options: ModelLibraryOptions): Promise<ModelLibrary> {
-  const { log } = options
+  const { log, invalidFileLevel = 'warn' } = options
   const cache = await openHeaderCache(options.cacheDirectory, log)
   const warned = new Set<string>()
   const opened = new Map<string, LocalModel>()
@@ -62,11 +64,11 @@ export async function openModelLibrary(options: ModelLibraryOptions): Promise<Mo
       try {
         valid.push(await read(set, (manifest) => modelIdOfFile(set.relativePath, manifest.quantization)))
       } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error)
+        const reason = reasonOf(error, set.path)
         invalid.push({ path: set.path, reason })
         // Once per content: this runs at every look into the folder.
         const key = `${set.path} ${set.bytes} ${set.mtimeMs}`
-        if (!warned.has(key)) log.warn({ file: set.path, reason }, 'a file in the models folder cannot be used')
+        if (!warned.has(key)) log[invalidFileLevel]({ file: set.path, reason }, 'a file in the models folder cannot be used')
         warned.add(key)
       }
     }
@@ -136,6 +138,12 @@ export async function openModelLibrary(options: ModelLibraryOptions): Promise<Mo
     },
     noteDigests: async (file, partDigests) => await noteDigest(await describe(file), digestOfSet(partDigests)),
   }
+}
+
+/** Errors name the file first; whoever reads a reason has the file beside it. */
+function reasonOf(error: unknown, file: string): string {
+  const message = error instanceof Error ? error.message : String(error)
+  return message.startsWith(`${file}: `) ? message.slice(file.length + 2) : message
 }
 
 async function readSet(set: ModelFileSet, readManifest: ModelLibraryOptions['readManifest']): Promise<ModelManifest> {
