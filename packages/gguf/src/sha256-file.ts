@@ -8,7 +8,8 @@ export interface Sha256Options {
   readonly signal?: CancelSignal
 }
 
-const chunkBytes = 8 * 1024 * 1024
+/** Hashed in one turn: about a millisecond, so that whoever streams tokens in this process is not kept waiting. */
+const chunkBytes = 1024 * 1024
 
 /**
  * SHA-256 over the whole file, in hex.
