@@ -34,7 +34,8 @@ export function listenError(address: ListenAddress, cause: Error): ShoalError {
     return new ShoalError({
       code: 'PORT_IN_USE',
       message: `port ${address.port} on ${address.host} is in use`,
-      remedy: 'Stop the program that listens there (another agent?), or choose another port; 0 takes any free one.',
+      remedy:
+        'Stop the program that listens there (another agent?), or choose another port with --agent-port (0 takes any free one; a second agent also wants a state of its own: --name).',
       cause,
     })
   }
@@ -42,7 +43,7 @@ export function listenError(address: ListenAddress, cause: Error): ShoalError {
     return new ShoalError({
       code: 'USAGE',
       message: `port ${address.port} on ${address.host} is not allowed for this user`,
-      remedy: 'Choose a port above 1023.',
+      remedy: 'Choose a port above 1023 with --agent-port.',
       cause,
     })
   }
