@@ -24,6 +24,8 @@ export interface DeploymentView {
   readonly readyReplicas: number
   /** Why fewer replicas than wished are placed; null when all are. */
   readonly reason: string | null
+  /** What of the wish is met otherwise than it was spoken; null when nothing is. It is no failure. */
+  readonly note: string | null
 }
 
 /** `GET /shoal/v1/deployments` */

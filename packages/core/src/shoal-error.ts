@@ -19,6 +19,7 @@ export type GrpcStatusName =
   | 'INVALID_ARGUMENT'
   | 'DEADLINE_EXCEEDED'
   | 'NOT_FOUND'
+  | 'PERMISSION_DENIED'
   | 'ALREADY_EXISTS'
   | 'RESOURCE_EXHAUSTED'
   | 'FAILED_PRECONDITION'
@@ -56,6 +57,14 @@ export const errorTable = {
     'unsupported_media_type',
     'never',
     'Send content-type: application/json.',
+  ),
+  HOST_NOT_ALLOWED: row(
+    403,
+    'PERMISSION_DENIED',
+    'invalid_request_error',
+    'host_not_allowed',
+    'never',
+    'Call the gateway by localhost or 127.0.0.1; from elsewhere, through an SSH tunnel.',
   ),
   ROUTE_UNKNOWN: row(
     404,
