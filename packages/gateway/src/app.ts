@@ -8,6 +8,7 @@ import { createChatRoute } from './openai/chat-route.ts'
 import { renderErrorBody, retryHeaders, toClientError } from './openai/error-body.ts'
 import { createModelRoute, createModelsRoute, fingerprintOf } from './openai/models-route.ts'
 import { bodyBytesMaxDefault } from './openai/read-body.ts'
+import { checkHost } from './operations/check-host.ts'
 import { createReadyRoute, whyNotReady } from './operations/health-routes.ts'
 import { createMetricsRoute } from './operations/metrics-route.ts'
 import { createRequestMeter } from './operations/request-meter.ts'
@@ -34,8 +35,8 @@ export function createGatewayApp(options: GatewayAppOptions): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>()
   // One handler per route and no middleware: the router then calls it directly.
   for (const [path, methods] of Object.entries(routes))
-    for (const [method, handler] of Object.entries(methods)) app.on(method, path, handler)
-  app.notFound((context) => renderFailure(unknownRoute(routes, context), context, log))
+    for (const [method, handler] of Object.entries(methods)) app.on(method, path, guarded(handler))
+  app.notFound(guarded((context) => renderFailure(unknownRoute(routes, context), context, log)))
   app.onError((thrown, context) => renderFailure(thrown, context, log))
   return app
 }
@@ -63,6 +64,13 @@ function createRoutes(options: GatewayAppOptions): Routes {
     '/shoal/v1/nodes': { GET: named((context) => context.json({ nodes: view().nodes } satisfies NodesResponse)) },
     '/shoal/v1/deployments': { GET: named(deployments.list), POST: named(deployments.deploy) },
     '/shoal/v1/deployments/:id': { DELETE: named(deployments.remove) },
+  }
+}
+
+function guarded(handler: Handler): Handler {
+  return (context) => {
+    checkHost(context.req.header('host') ?? null)
+    return handler(context)
   }
 }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, request } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
+import { text as readText } from 'node:stream/consumers'
 import { createFakeLog } from '@shoal/core/testing'
 import { createMetrics, systemClock } from '@shoal/runtime'
 import { expect, test } from 'vitest'
@@ -120,10 +121,42 @@ test('a body that never comes whole costs no node anything', async () => {
   await using gateway = await start(fake)
   const socket = connect(gateway.port, '127.0.0.1')
   await once(socket, 'connect')
-  socket.write('POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{"model":')
+  socket.write(
+    'POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{"model":',
+  )
   socket.destroy()
   expect((await post(gateway, base)).status).toBe(200)
   expect(fake.requests).toHaveLength(1)
+})
+
+test('a page in a browser that resolves its own name to this machine gets nothing, whatever it asks for', async () => {
+  const fake = node()
+  await using gateway = await start(fake)
+  const ask = async (method: string, path: string, host: string) => {
+    const headers = { host, 'content-type': 'application/json', origin: `http://${host}` }
+    const sent = request({ host: '127.0.0.1', port: gateway.port, method, path, headers, agent: false })
+    sent.end(method === 'POST' ? JSON.stringify(base) : undefined)
+    const [response] = (await once(sent, 'response')) as [IncomingMessage]
+    return { response, text: await readText(response) }
+  }
+  const paths = [
+    'POST /v1/chat/completions',
+    'GET /v1/models',
+    'GET /shoal/v1/nodes',
+    'GET /metrics',
+    'DELETE /shoal/v1/deployments/x',
+    'GET /',
+  ]
+  for (const [method = '', path = ''] of paths.map((each) => each.split(' '))) {
+    const { response, text } = await ask(method, path, `evil.example:${gateway.port}`)
+    expect(response.statusCode, path).toBe(403)
+    expect(response.headers['access-control-allow-origin']).toBeUndefined()
+    const { error } = JSON.parse(text) as { error: Record<string, unknown> }
+    expect(error).toEqual({ message: error.message, type: 'invalid_request_error', param: null, code: 'host_not_allowed' })
+    expect(error.message).toContain('127.0.0.1')
+  }
+  expect(fake.requests).toHaveLength(0)
+  expect((await ask('POST', '/v1/chat/completions', `localhost:${gateway.port}`)).response.statusCode).toBe(200)
 })
 
 test('a chunked body beyond the limit is refused while it comes', async () => {
@@ -166,7 +199,7 @@ test('a reader that stops costs a bounded amount and nobody else', async () => {
   const socket = connect(gateway.port, '127.0.0.1')
   const body = JSON.stringify({ ...base, stream: true })
   socket.write(
-    `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    `POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
   )
   socket.pause()
   await until(() => emitted > 10, 'the stream')
