@@ -216,6 +216,14 @@ test('a deployment that names no shape, or the one there is, leaves a loaded mod
   expect(await gateway.controller.deploy({ model: 'tiny', replicas: 1, contextTokens: 100_000 })).toMatchObject({ readyReplicas: 1 })
 })
 
+test('a context beyond what the model was trained for is said to be cut, in the answer to the wish', async () => {
+  await using gateway = await startApp({ nodes: [node('a')], clock: createManualClock() })
+  const ask = async (contextTokens: number) =>
+    (await (await request(gateway, 'POST', '', { model: 'tiny', replicas: 1, contextTokens })).json()) as DeploymentView
+  expect(await ask(100_000)).toMatchObject({ reason: null, note: expect.stringContaining('trained for 4096 tokens of context') })
+  expect(await ask(2048)).toMatchObject({ reason: null, note: null })
+})
+
 test('a node that loads another shape than it was told to is failed, with both numbers', async () => {
   const fake = node('a')
   const { connect } = fake

@@ -12,6 +12,7 @@ import { placementNode, planReplicas } from '@shoal/planner'
 import type { NodeRegistry } from '../nodes/node-registry.ts'
 import { dimensionsOf, needsFile } from './placement-facts.ts'
 import { createReplicaLoad, type ReplicaLoad } from './replica-load.ts'
+import { explainCut } from './replica-shape.ts'
 
 /** Makes the nodes fulfil one deployment. */
 export interface DeploymentRunner {
@@ -142,7 +143,8 @@ export function createDeploymentRunner(options: DeploymentRunnerOptions): Deploy
     },
     view() {
       const views = [...replicas].map(([id, replica]) => renderReplica(replica, reported(id)))
-      return { deployment, replicas: views, readyReplicas: views.filter(({ status }) => status === 'ready').length, reason }
+      const readyReplicas = views.filter(({ status }) => status === 'ready').length
+      return { deployment, replicas: views, readyReplicas, reason, note: explainCut(deployment, contextTokensTrained()) }
     },
   }
 }
