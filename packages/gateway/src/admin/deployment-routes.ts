@@ -21,8 +21,9 @@ export function createDeploymentRoutes(controller: DeploymentRoutesController) {
   return {
     list: (context: HttpContext): Response => context.json({ deployments: controller.list() } satisfies DeploymentsResponse),
     async deploy(context: HttpContext): Promise<Response> {
-      const parsed = deploySchema.safeParse(await readJsonBody(context, bodyBytesMax))
-      if (!parsed.success) throw invalidRequest(parsed.error)
+      const body = await readJsonBody(context, bodyBytesMax)
+      const parsed = deploySchema.safeParse(body)
+      if (!parsed.success) throw invalidRequest(parsed.error, body)
       const { model, replicas, contextTokens = null, slots = null } = parsed.data
       return context.json(await controller.deploy({ model, replicas, contextTokens, slots }), 202)
     },

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** Values of one parameter may be null, which means absent, like in OpenAI's description. */
+/** Messages written here come after a field's name, as "must be ...". Values of one parameter may be null, which means absent, like in OpenAI's description. */
 const optional = <T extends z.ZodType>(type: T) => type.nullish()
 const within = (min: number, max: number) => optional(z.number().min(min).max(max))
 
@@ -17,7 +17,7 @@ const contentPart = z.looseObject({ type: z.string(), text: wholeText.optional()
 
 const message = z.looseObject({
   role: z.enum(['system', 'developer', 'user', 'assistant', 'tool', 'function']),
-  content: optional(z.union([wholeText, z.array(contentPart)], { error: 'expected text, or an array of parts with a type' })),
+  content: optional(z.union([wholeText, z.array(contentPart)], { error: 'must be a string, or an array of parts with a type' })),
 })
 
 /**
@@ -38,11 +38,13 @@ export const chatSchema = z.looseObject({
   frequency_penalty: within(-2, 2),
   presence_penalty: within(-2, 2),
   repeat_penalty: optional(z.number().gt(0).max(10)),
-  logit_bias: optional(z.record(z.string().regex(/^\d{1,9}$/, 'expected a token id'), z.number().min(-100).max(100))),
+  logit_bias: optional(z.record(z.string().regex(/^\d{1,9}$/, 'must have a token id as its name'), z.number().min(-100).max(100))),
   // Not z.int(): seeds go beyond what a double holds exactly, and are folded anyway.
-  seed: optional(z.number().refine(Number.isInteger, 'expected an integer')),
+  seed: optional(z.number().refine(Number.isInteger, 'must be a whole number')),
   stop: optional(
-    z.union([stopText, z.array(stopText).max(stopsMax)], { error: `expected up to ${stopsMax} texts of 1 to ${stopLengthMax} characters` }),
+    z.union([stopText, z.array(stopText).max(stopsMax)], {
+      error: `must be a string of 1 to ${stopLengthMax} characters, or up to ${stopsMax} of them`,
+    }),
   ),
   reasoning_effort: optional(z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'])),
   enable_thinking: optional(z.boolean()),

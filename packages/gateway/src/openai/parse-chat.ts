@@ -1,7 +1,7 @@
 import { type ChatMessage, type ModelId, modelId, type Sampling, ShoalError } from '@shoal/core'
 import { checkParameters, unsupportedParameter } from './chat-parameters.ts'
 import { type ChatBody, chatSchema, type MessageBody } from './chat-schema.ts'
-import { invalidRequest } from './invalid-request.ts'
+import { invalidBody, invalidRequest } from './invalid-request.ts'
 
 /** A validated chat request, in the gateway's own words. */
 export interface ChatRequest {
@@ -24,11 +24,11 @@ const tokensMaxMax = 2 ** 31 - 1
 /** Throws INVALID_REQUEST or UNSUPPORTED_PARAMETER, each with `param`. */
 export function parseChat(body: unknown): ChatRequest {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    throw new ShoalError({ code: 'INVALID_REQUEST', message: 'The request body is not a JSON object.' })
+    throw invalidBody('The request body is not a JSON object.')
   }
   const ignored = checkParameters(body as Readonly<Record<string, unknown>>)
   const parsed = chatSchema.safeParse(body)
-  if (!parsed.success) throw invalidRequest(parsed.error)
+  if (!parsed.success) throw invalidRequest(parsed.error, body)
   const chat = parsed.data
   const stream = chat.stream ?? false
   if (chat.stream_options != null && !stream) {
