@@ -128,7 +128,8 @@ test('an unknown model names those that can be had', async () => {
 test.each([
   ['an empty body', '', 400, 'invalid_json'],
   ['half a body', '{"model":"m","mess', 400, 'invalid_json'],
-  ['a byte order mark', '\ufeff{}', 400, 'invalid_json'],
+  ['nothing but a byte order mark', '\ufeff', 400, 'invalid_json'],
+  ['two byte order marks', '\ufeff\ufeff{}', 400, 'invalid_json'],
   ['a comment', '{/**/}', 400, 'invalid_json'],
   ['NaN', '{"model":"m","temperature":NaN}', 400, 'invalid_json'],
   ['a bare word', 'hello', 400, 'invalid_json'],
@@ -198,6 +199,27 @@ test.each([
     body,
   })
   expect(response.status).toBe(status)
+})
+
+test.each([
+  ['gzip', 415],
+  ['br, gzip', 415],
+  ['Deflate', 415],
+  ['identity', 200],
+])('content encoding: %s', async (encoding, status) => {
+  await using gateway = await startApp({ nodes: [node()] })
+  const response = await gateway.chat(base, { headers: { 'content-encoding': encoding } })
+  expect(response.status).toBe(status)
+  if (status !== 200) {
+    const error = await errorOf(response)
+    expect(error).toMatchObject({ code: 'unsupported_media_type', message: expect.stringContaining(encoding.toLowerCase()) })
+    expect(error.message).not.toContain('content-type')
+  }
+})
+
+test('a byte order mark before the body is no part of it', async () => {
+  await using gateway = await startApp({ nodes: [node()] })
+  expect((await gateway.chat(`\ufeff${JSON.stringify(base)}`)).status).toBe(200)
 })
 
 test("a prompt that is too long is the client's error, with OpenAI's code", async () => {

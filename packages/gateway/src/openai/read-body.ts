@@ -6,7 +6,7 @@ import { guardJson } from './json-guard.ts'
 export const bodyBytesMaxDefault = 32 * 1024 * 1024
 
 /**
- * Body of a request as JSON. Checked before the work it would cost: content type, length (as announced and as it arrives), UTF-8,
+ * Body of a request as JSON. Checked before the work it would cost: content type and encoding, length (as announced and as it arrives), UTF-8,
  * nesting and number of values. Rejects with UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, INVALID_JSON, INVALID_REQUEST or CANCELLED.
  */
 export async function readJsonBody(context: HttpContext, bytesMax: number): Promise<unknown> {
@@ -16,6 +16,14 @@ export async function readJsonBody(context: HttpContext, bytesMax: number): Prom
     throw new ShoalError({
       code: 'UNSUPPORTED_MEDIA_TYPE',
       message: contentType === undefined ? 'The request names no content type.' : `The content type ${shorten(contentType)} is not JSON.`,
+    })
+  }
+  const encoding = req.header('content-encoding')?.trim().toLowerCase() ?? ''
+  if (encoding !== '' && encoding !== 'identity') {
+    throw new ShoalError({
+      code: 'UNSUPPORTED_MEDIA_TYPE',
+      message: `The content encoding ${shorten(encoding)} cannot be read here.`,
+      remedy: 'Send the body as it is, without compression.',
     })
   }
   return parseJsonBytes(await readBytes(req.raw, bytesMax))
@@ -28,7 +36,8 @@ export function parseJsonBytes(bytes: Uint8Array): unknown {
   let text: string
   try {
     // A decoder that is not fatal would replace broken bytes silently, and the prompt would not be what was sent.
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    // A byte order mark at the start goes: editors and shells of Windows write one before what is valid JSON (RFC 8259 allows to ignore it).
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (cause) {
     throw new ShoalError({ code: 'INVALID_JSON', message: 'The request body is not valid UTF-8.', cause })
   }
