@@ -36,9 +36,9 @@ describeInNetns('a gateway and two agents on three hosts', () => {
   let agents: Record<'one' | 'two', ShoalProcess>
 
   beforeAll(async () => {
-    lan = await createLan({ hosts: [{ name: 'gw' }, { name: 'one' }, { name: 'two' }] })
+    lan = await createLan({ hosts: [{ name: 'gw' }, { name: 'one' }, { name: 'two' }, { name: 'late' }] })
     disposables.push(lan)
-    for (const name of ['gw', 'one', 'two']) {
+    for (const name of ['gw', 'one', 'two', 'late']) {
       const made = await createShoalHost(lan.host(name))
       disposables.push(made)
       hosts[name] = made
@@ -101,6 +101,20 @@ describeInNetns('a gateway and two agents on three hosts', () => {
       20_000,
     )
     expect(back).toHaveLength(2)
+  }, 60_000)
+
+  it('offers shoal up on another host to join, and joins when told', async () => {
+    const alone = host('late').start(['up', '--offline', '--threads', '1'])
+    await alone.line(/^ready .* nodes=1$/)
+    expect(alone.stderr()).toMatch(/there is a gateway at 10\.77\.0\.11:7411 .*shoal up --join --insecure-lan/)
+    alone.process.kill('SIGTERM')
+    expect(await alone.exited).toBe(0)
+    const joined = host('late').start(['up', '--join', '--insecure-lan', '--threads', '1'])
+    await joined.line(/^agent /)
+    await eventually(nodes, (found) => found.length === 3, 10_000)
+    joined.process.kill('SIGTERM')
+    expect(await joined.exited).toBe(0)
+    await eventually(nodes, (found) => found.length === 2, 5_000)
   }, 60_000)
 
   it('ends an agent and the gateway cleanly on SIGTERM', async () => {

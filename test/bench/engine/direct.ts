@@ -1,6 +1,6 @@
 /**
  * node-llama-cpp used directly, in a process of its own: one context, as many sequences as asked for, greedy. Reads lines
- * `{"concurrency":n,"prompts":[[ids]...],"tokens":n}` on stdin, answers each with `{"seconds":s,"tokens":n}`.
+ * `{"prompts":[[ids]...],"tokens":n}` on stdin, answers each with the times of all tokens, a list for each stream, in ms since the order came.
  */
 import { createInterface } from 'node:readline'
 import { getLlama, LlamaLogLevel, type Token } from 'node-llama-cpp'
@@ -20,18 +20,17 @@ process.stdout.write('ready\n')
 for await (const line of createInterface({ input: process.stdin })) {
   const { prompts, tokens } = JSON.parse(line) as Order
   const startMs = performance.now()
-  const counts = await Promise.all(
+  const times = await Promise.all(
     prompts.map(async (prompt, index) => {
       const sequence = sequences[index]
       if (sequence === undefined) throw new Error(`no sequence ${index}`)
       await sequence.clearHistory()
-      let count = 0
+      const timesMs: number[] = []
       for await (const _ of sequence.evaluate([...prompt] as Token[], { temperature: 0, yieldEogToken: true })) {
-        if (++count >= tokens) break
+        if (timesMs.push(performance.now() - startMs) >= tokens) break
       }
-      return count
+      return timesMs
     }),
   )
-  const seconds = (performance.now() - startMs) / 1000
-  process.stdout.write(`${JSON.stringify({ seconds, tokens: counts.reduce((sum, each) => sum + each, 0) })}\n`)
+  process.stdout.write(`${JSON.stringify(times)}\n`)
 }

@@ -1,6 +1,8 @@
 /**
  * `npm run bench -- engine`: tokens per second through the whole stack (HTTP, gateway, gRPC, agent, engine child) beside node-llama-cpp
- * used directly, in turn, on one generated model of about 1 GB, one thread each, greedy, same prompt ids.
+ * used directly, in turn, on one generated model of about 1 GB, one thread each, greedy, same prompt ids. What counts is the time in which all
+ * streams decode, from the first token of the last to the last token of the first; the table also has whole requests, prompts included:
+ * the engine cuts prompts into batches of about 100 ms so that others go on meanwhile, which costs a little of their speed.
  */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -13,12 +15,13 @@ import { defaultSampling, modelId, requestId } from '@shoal/core'
 import { readModelManifest, writeModel } from '@shoal/gguf'
 import { createNodeClient } from '@shoal/protocol'
 import { createLog } from '@shoal/runtime'
+import { createParser } from 'eventsource-parser'
 import { startShoal } from '../child.ts'
 import { interleave, median, report, rounded } from '../report.ts'
 
 const rounds = 5
 const concurrencies = [1, 4, 8] as const
-const tokensPerStream = 24
+const tokensPerStream = 32
 const slots = 8
 const contextTokens = 256
 const directProgram = fileURLToPath(new URL('./direct.ts', import.meta.url))
@@ -61,33 +64,46 @@ function startDirect(path: string) {
   }
   return {
     ready: next(),
-    async run(prompts: readonly (readonly number[])[]): Promise<number> {
+    async run(prompts: readonly (readonly number[])[]): Promise<Times> {
       child.stdin.write(`${JSON.stringify({ prompts, tokens: tokensPerStream })}\n`)
-      const { seconds, tokens } = JSON.parse(await next()) as { seconds: number; tokens: number }
-      return tokens / seconds
+      return JSON.parse(await next()) as Times
     },
     close: () => child.kill('SIGKILL'),
   }
 }
 
-async function chat(base: string, model: string, content: string): Promise<number> {
-  const body = {
-    model,
-    stream: true,
-    stream_options: { include_usage: true },
-    temperature: 0,
-    max_tokens: tokensPerStream,
-    messages: [{ role: 'user', content }],
-  }
-  const response = await fetch(`${base}/v1/chat/completions`, {
+/** When each token of each stream came, in ms since the requests were sent. */
+type Times = readonly (readonly number[])[]
+
+/** Tokens per second while all streams decode. */
+function decodeSpeed(times: Times): number {
+  const fromMs = Math.max(...times.map((each) => each[0] ?? Number.NaN))
+  const toMs = Math.min(...times.map((each) => each.at(-1) ?? Number.NaN))
+  const tokens = times.flat().filter((ms) => ms > fromMs && ms <= toMs).length
+  return tokens / ((toMs - fromMs) / 1000)
+}
+
+/** Tokens per second from sending the requests to the last token of the last. */
+const requestSpeed = (times: Times): number => times.flat().length / (Math.max(...times.flat()) / 1000)
+
+/** One streamed answer: when each of its chunks came. Every token of the generated model has text, so each is a chunk. */
+async function chat(url: string, model: string, { content, startMs }: { content: string; startMs: number }): Promise<number[]> {
+  const body = { model, stream: true, temperature: 0, max_tokens: tokensPerStream, messages: [{ role: 'user', content }] }
+  const response = await fetch(`${url}/v1/chat/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(body),
   })
-  const text = await response.text()
-  const count = /"completion_tokens":(\d+)/.exec(text)?.[1]
-  if (count === undefined) throw new Error(`no usage: ${text.slice(-300)}`)
-  return Number(count)
+  if (response.body === null || response.status !== 200) throw new Error(`status ${response.status}: ${await response.text()}`)
+  const times: number[] = []
+  const parser = createParser({
+    onEvent({ data }) {
+      if (/"delta":\{"content":"[^"]/.test(data)) times.push(performance.now() - startMs)
+    },
+  })
+  for await (const piece of response.body.pipeThrough(new TextDecoderStream())) parser.feed(piece)
+  if (times.length !== tokensPerStream) throw new Error(`${times.length} chunks for ${tokensPerStream} tokens`)
+  return times
 }
 
 const path = await benchModel()
@@ -130,37 +146,48 @@ try {
     return ids
   }
   let serial = 0
-  const prompts = (count: number) => Array.from({ length: count }, () => `${++serial} is my number. Say something about the sea.`)
-  const throughStack = async (count: number): Promise<number> => {
-    const contents = prompts(count)
+  const prompts = (count: number) => Array.from({ length: count }, () => `${++serial}: the sea?`)
+  const throughStack = async (count: number): Promise<Times> => {
     const startMs = performance.now()
-    const counts = await Promise.all(contents.map((content) => chat(base, model, content)))
-    return counts.reduce((sum, each) => sum + each, 0) / ((performance.now() - startMs) / 1000)
+    return Promise.all(prompts(count).map((content) => chat(base, model, { content, startMs })))
   }
-  const throughDirect = async (count: number): Promise<number> => {
+  const throughDirect = async (count: number): Promise<Times> => {
     const ids = await Promise.all(prompts(count).map((content, index) => promptIds(content, `bench-${serial}-${index}`)))
     return direct.run(ids)
   }
-  const variants = Object.fromEntries(
-    concurrencies.flatMap((count) => [
-      [`direct${count}`, () => throughDirect(count)],
-      [`stack${count}`, () => throughStack(count)],
-    ]),
+  const requests: Record<string, number[]> = {}
+  const measure = (name: string, run: (count: number) => Promise<Times>, count: number) => async () => {
+    const times = await run(count)
+    requests[name] = [...(requests[name] ?? []), requestSpeed(times)]
+    return decodeSpeed(times)
+  }
+  await throughDirect(slots)
+  await throughStack(slots)
+  const samples = await interleave(
+    rounds,
+    Object.fromEntries(
+      concurrencies.flatMap((count) => [
+        [`direct${count}`, measure(`direct${count}`, throughDirect, count)],
+        [`stack${count}`, measure(`stack${count}`, throughStack, count)],
+      ]),
+    ),
   )
-  for (const variant of Object.values(variants)) await variant()
-  const samples = await interleave(rounds, variants)
-  const of = (name: string) => median(samples[name] ?? [])
+  const decode = (name: string) => median(samples[name] ?? [])
+  const whole = (name: string) => median(requests[name] ?? [])
   report(
     `${(fileBytes / 1e9).toFixed(2)} GB llama in Q8_0, one thread, ${tokensPerStream} tokens a stream, medians of ${rounds} interleaved runs`,
     concurrencies.map((count) => ({
-      concurrency: count,
-      'direct tok/s': rounded(of(`direct${count}`)),
-      'stack tok/s': rounded(of(`stack${count}`)),
-      ratio: rounded(of(`stack${count}`) / of(`direct${count}`)),
+      streams: count,
+      'direct tok/s': rounded(decode(`direct${count}`)),
+      'stack tok/s': rounded(decode(`stack${count}`)),
+      ratio: rounded(decode(`stack${count}`) / decode(`direct${count}`)),
+      'direct with prompt': rounded(whole(`direct${count}`)),
+      'stack with prompt': rounded(whole(`stack${count}`)),
+      'ratio with prompt': rounded(whole(`stack${count}`) / whole(`direct${count}`)),
     })),
     {
       bench: 'engine',
-      ratio: Object.fromEntries(concurrencies.map((count) => [count, rounded(of(`stack${count}`) / of(`direct${count}`))])),
+      ratio: Object.fromEntries(concurrencies.map((count) => [count, rounded(decode(`stack${count}`) / decode(`direct${count}`))])),
     },
   )
 } finally {

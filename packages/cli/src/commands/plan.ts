@@ -85,7 +85,7 @@ function printTerms(plan: CandidatePlan, options: PlanOptions): void {
     head: ['term', 'memory', 'bytes', 'source'],
     rows: [
       ...sizing.terms.map((term) => [term.name, term.memory, formatBytes(term.bytes), term.source]),
-      ['planned, without the reserve', '', formatBytes(sizing.plannedBytes.total), ''],
+      ['planned, without reserve and checkpoints', '', formatBytes(sizing.plannedBytes.total), ''],
       ['budget', 'ram', formatBytes(sizing.budgetBytes.ram), 'measured'],
       ...(sizing.budgetBytes.vram === null ? [] : [['budget', 'vram', formatBytes(sizing.budgetBytes.vram), 'measured']]),
     ],
