@@ -34,6 +34,7 @@ export async function runDeploy(model: string, options: DeployOptions): Promise<
     view = next
   }
   report.done()
+  if (view.note !== null) process.stderr.write(`shoal: ${view.note}\n`)
   if (options.output === 'json') process.stdout.write(`${JSON.stringify(view, null, 2)}\n`)
   else
     process.stdout.write(
