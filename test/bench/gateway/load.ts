@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { Agent, type IncomingMessage, request } from 'node:http'
+import { connect } from 'node:net'
 
 export interface ChatLoad {
   readonly port: number
@@ -58,4 +60,39 @@ export async function throughput(client: Client, load: ChatLoad, { clients, tota
     }),
   )
   return total / ((performance.now() - startMs) / 1000)
+}
+
+/**
+ * One connection without an HTTP library: writes the same unary request again and again and waits for the whole answer. For latency, where
+ * the client's own work would be counted as the gateway's.
+ */
+export async function connectRaw(model: string, port: number): Promise<{ ask(): Promise<void>; close(): void }> {
+  const body = JSON.stringify({ model, max_tokens: 1, messages: [{ role: 'user', content: 'Tell me something.' }] })
+  const head = `POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}`
+  const request = Buffer.from(`${head}\r\n\r\n${body}`)
+  const socket = connect({ host: '127.0.0.1', port, noDelay: true })
+  await once(socket, 'connect')
+  let text = ''
+  let done: () => void = () => {}
+  let failed: (error: Error) => void = () => {}
+  socket.on('error', (error) => failed(error))
+  socket.setEncoding('latin1').on('data', (piece: string) => {
+    text += piece
+    const end = text.indexOf('\r\n\r\n')
+    const length = /\r\ncontent-length: (\d+)/i.exec(text)?.[1]
+    if (end < 0 || length === undefined || text.length < end + 4 + Number(length)) return
+    const answer = text
+    text = ''
+    if (answer.startsWith('HTTP/1.1 200 ') && answer.includes('"completion_tokens":1')) done()
+    else failed(new Error(`not a whole answer: ${answer.slice(-300)}`))
+  })
+  return {
+    ask: () =>
+      new Promise((resolve, reject) => {
+        done = resolve
+        failed = reject
+        socket.write(request)
+      }),
+    close: () => socket.destroy(),
+  }
 }

@@ -12,7 +12,7 @@ import { createNodeClient } from '@shoal/protocol'
 import { createLog } from '@shoal/runtime'
 import { type BenchChild, cpuSeconds, residentMib, startProgram, startShoal } from '../child.ts'
 import { interleave, median, quantile, report, rounded } from '../report.ts'
-import { createClient, throughput } from './load.ts'
+import { connectRaw, createClient, throughput } from './load.ts'
 
 const rounds = 5
 const model = 'shoal-demo'
@@ -59,13 +59,13 @@ async function measureThroughput() {
 
 /** One client, one token: time through the gateway and time of the same call to the agent, in turn. */
 async function measureLatency(agentAddress: string, gatewayPort: number) {
-  const client = createClient(model)
+  const client = await connectRaw(model, gatewayPort)
   await using direct = createNodeClient({ address: agentAddress, log: createLog({ level: 'warn', name: 'bench' }) })
   const neverAborted = new AbortController().signal
   const samples: { throughGateway: number[]; direct: number[] } = { throughGateway: [], direct: [] }
   const calls = 2_000
   for (let call = -200; call < calls; call++) {
-    const gatewayMs = await timed(() => client.ask({ port: gatewayPort, stream: false, tokensMax: 1 }))
+    const gatewayMs = await timed(() => client.ask())
     const request = {
       requestId: requestId(`bench-${call}`),
       modelId: modelId(model),
