@@ -1,5 +1,3 @@
-import { progress } from '@clack/prompts'
-
 /** Progress of one thing at a time, on stderr: a bar on a terminal, a line for every tenth elsewhere. */
 export interface ProgressReport {
   /** `title` names the thing, `share` is 0 to 1 or null while unknown, `detail` may change with every call. */
@@ -12,23 +10,27 @@ export function createProgressReport(stream: NodeJS.WriteStream = process.stderr
   return stream.isTTY ? createBar(stream) : createLines(stream)
 }
 
+const barCells = 30
+
+/**
+ * One line, written again and again. Not a prompt library's bar: those read the keyboard and end the process on Ctrl-C, which must drain here
+ * while a better model is fetched behind the one that serves.
+ */
 function createBar(output: NodeJS.WriteStream): ProgressReport {
-  let shown: { readonly title: string; readonly bar: ReturnType<typeof progress>; percent: number } | null = null
+  let shown: string | null = null
   const done = () => {
-    shown?.bar.stop(shown.title)
+    if (shown !== null) output.write('\n')
     shown = null
   }
   return {
     update(title, share, detail) {
-      const text = detail === undefined ? title : `${title}: ${detail}`
-      if (shown !== null && shown.title !== title) done()
-      if (shown === null) {
-        shown = { title, bar: progress({ max: 100, output }), percent: 0 }
-        shown.bar.start(text)
-      }
-      const percent = Math.round((share ?? 0) * 100)
-      shown.bar.advance(Math.max(0, percent - shown.percent), text)
-      shown.percent = Math.max(shown.percent, percent)
+      if (shown !== null && shown !== title) done()
+      shown = title
+      const filled = Math.round((share ?? 0) * barCells)
+      const percent = share === null ? '' : `${Math.round(share * 100)} %`.padStart(6)
+      const line = `${'#'.repeat(filled)}${'.'.repeat(barCells - filled)}${percent}  ${title}${detail === undefined ? '' : `: ${detail}`}`
+      // A line that wraps could not be taken back.
+      output.write(`\r\u001b[K${line.slice(0, Math.max(20, (output.columns ?? 80) - 1))}`)
     },
     done,
   }
