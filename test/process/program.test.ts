@@ -5,17 +5,17 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { smallModel } from '@shoal/gguf/testing'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createShoalHost, eventually, type ShoalHost, shoalProgram } from './shoal-program.ts'
 
 const run = promisify(execFile)
 const alone = ['--no-mdns', '--offline', '--threads', '1', '--port', '0', '--agent-port', '0']
 let host: ShoalHost & AsyncDisposable
 
-beforeAll(async () => {
+beforeEach(async () => {
   host = await createShoalHost(null)
 })
-afterAll(async () => {
+afterEach(async () => {
   await host[Symbol.asyncDispose]()
 })
 
@@ -37,18 +37,21 @@ describe('shoal up on one machine', () => {
   }, 60_000)
 
   it('shows nodes, models and what runs, as tables and as JSON', async () => {
+    const models = join(host.home, 'models')
+    await mkdir(models)
+    await copyFile(await smallModel({ architecture: 'llama' }), join(models, 'mine.gguf'))
     const up = host.start(['up', ...alone])
     const gateway = ['--gateway', urlOf(await up.line(/^ready /))]
-    const [nodes, models, ps, json] = await Promise.all([
+    const [nodes, files, ps, json] = await Promise.all([
       host.run([...gateway, 'nodes']),
       host.run([...gateway, 'models']),
       host.run([...gateway, 'ps']),
       host.run([...gateway, '-o', 'json', 'ps']),
     ])
-    expect(nodes.stdout).toMatch(/NODE.*HOST.*ADDRESS.*\n.*connected.*shoal-demo \(ready\)/s)
-    expect(models.stdout).toMatch(/MODEL.*ARCHITECTURE/)
-    expect(ps.stdout).toMatch(/shoal-demo.*ready.*0\/\d/)
-    expect(JSON.parse(json.stdout)).toMatchObject({ nodes: [{ models: [{ modelId: 'shoal-demo', status: 'ready' }] }], deployments: [] })
+    expect(nodes.stdout).toMatch(/NODE.*HOST.*ADDRESS.*\n.*connected.*mine \(ready\)/s)
+    expect(files.stdout).toMatch(/MODEL.*ARCHITECTURE.*\n.*mine +llama +Q8_0/s)
+    expect(ps.stdout).toMatch(/mine.*ready.*0\/\d/)
+    expect(JSON.parse(json.stdout)).toMatchObject({ nodes: [{ models: [{ modelId: 'mine', status: 'ready' }] }], deployments: [] })
     up.process.kill('SIGTERM')
     expect(await up.exited).toBe(0)
   }, 60_000)
